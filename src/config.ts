@@ -1,0 +1,50 @@
+/**
+ * The environment's vars and secrets, parsed once per isolate into one typed value. Fails closed: what is missing or
+ * unknown is a list of names, and every route but /health refuses while the list is not empty.
+ */
+import { z } from 'zod';
+import type { SagaPolicy } from './domain/saga/policy.ts';
+import { SAGA_POLICIES } from './domain/saga/policy.ts';
+
+export interface Config {
+  readonly mode: 'sandbox' | 'live';
+  readonly auth: 'open' | 'required';
+  readonly policy: SagaPolicy;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  /** Names of the vars and secrets that are missing or not valid, for the log; never their values. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+const varsSchema = z.object({
+  MODE: z.enum(['sandbox', 'live']),
+  AUTH: z.enum(['open', 'required']),
+  /** Secret, 32 characters or more; keys are stored as HMACs under it. Needed where AUTH = required. */
+  API_KEY_SECRET: z.string().min(32).optional(),
+  /** Sandbox only, for tests and drills: how soon a command with no outcome is sent again, in milliseconds. */
+  SAGA_RESEND_FIRST_MS: z.coerce.number().int().min(10).max(60_000).optional(),
+});
+
+const parsed = new WeakMap<object, ConfigResult>();
+
+/** The configuration of this environment. Parsed on first use, then remembered for the life of `env`. */
+export function readConfig(env: object): ConfigResult {
+  const known = parsed.get(env);
+  if (known !== undefined) return known;
+  const result = parseConfig(env);
+  parsed.set(env, result);
+  return result;
+}
+
+/** Checks, in order: each var by itself → open authentication only in sandbox → the secrets that the mode needs. */
+export function parseConfig(env: object): ConfigResult {
+  const vars = varsSchema.safeParse(env);
+  if (!vars.success) return { ok: false, problems: vars.error.issues.map((issue) => issue.path.join('.')) };
+  const { MODE: mode, AUTH: auth, API_KEY_SECRET: keySecret, SAGA_RESEND_FIRST_MS: firstMs } = vars.data;
+  if (mode === 'live' && auth === 'open') return { ok: false, problems: ['AUTH'] };
+  if (auth === 'required' && keySecret === undefined) return { ok: false, problems: ['API_KEY_SECRET'] };
+  const policy = SAGA_POLICIES[mode];
+  const resend = mode === 'sandbox' && firstMs !== undefined ? { ...policy.resend, firstMs } : policy.resend;
+  return { ok: true, config: { mode, auth, policy: { ...policy, resend } } };
+}

@@ -1,0 +1,125 @@
+/**
+ * Pure: what can go wrong, once. `API_ERRORS` is the list of codes a client can meet, with the class, the HTTP status
+ * and the title of each; `docs/errors.md` is made from it. A refusal is a value; only a broken invariant is thrown.
+ */
+
+/** The six failure classes (docs/architecture.md): each has one meaning and one treatment. */
+export type ErrorClass = 'refusal' | 'unknown_outcome' | 'transient' | 'overloaded' | 'poison' | 'bug';
+
+interface ApiErrorRow {
+  readonly class: ErrorClass;
+  readonly status: number;
+  readonly title: string;
+  /** May the same request, with the same key, be sent again and come out otherwise? */
+  readonly retryable: boolean;
+}
+
+/** Every `code` of a problem+json answer. Stable: a code is never renamed or reused. */
+export const API_ERRORS = {
+  idempotency_key_missing: row('poison', 400, 'The Idempotency-Key header is missing'),
+  idempotency_key_invalid: row('poison', 400, 'The Idempotency-Key header is not valid'),
+  invalid_json: row('poison', 400, 'The body is not valid JSON'),
+  validation_failed: row('poison', 400, 'The request is not valid'),
+  pan_in_request: row('poison', 400, 'The request contains a card number'),
+  invalid_cursor: row('poison', 400, 'The cursor is not valid'),
+  unauthenticated: row('refusal', 401, 'Authentication is required'),
+  forbidden: row('refusal', 403, 'The API key may not do this'),
+  not_found: row('refusal', 404, 'There is no such resource'),
+  idempotency_key_not_found: row('refusal', 404, 'The idempotency key has not been used'),
+  method_not_allowed: row('refusal', 405, 'The resource does not take this method'),
+  idempotency_key_expired: row('refusal', 409, 'The idempotency key was used and its record has expired'),
+  wallet_currency_conflict: row('refusal', 409, 'The wallet exists in another currency'),
+  payload_too_large: row('refusal', 413, 'The body is too large'),
+  unsupported_media_type: row('refusal', 415, 'The body must be application/json'),
+  idempotency_key_reused: row('refusal', 422, 'The idempotency key was used with another body'),
+  wallet_frozen: row('refusal', 422, 'The wallet is frozen'),
+  currency_mismatch: row('refusal', 422, 'The wallet is in another currency'),
+  balance_limit_exceeded: row('refusal', 422, 'The wallet would hold more than the limit'),
+  rate_limited: row('overloaded', 429, 'Too many requests', true),
+  internal_error: row('bug', 500, 'Something went wrong on our side'),
+  overloaded: row('overloaded', 503, 'The service is overloaded', true),
+  temporarily_unavailable: row('transient', 503, 'The service is temporarily unavailable', true),
+  misconfigured: row('bug', 503, 'The service is not configured'),
+} as const satisfies Record<string, ApiErrorRow>;
+
+export type ApiErrorCode = keyof typeof API_ERRORS;
+
+function row(errorClass: ErrorClass, status: number, title: string, retryable = false): ApiErrorRow {
+  return { class: errorClass, status, title, retryable };
+}
+
+/** Why a wallet refused a command: stored with the effect, and in order of precedence in `ledger/decide.ts`. */
+export type WalletRefusal =
+  | 'effect_id_conflict'
+  | 'wallet_not_found'
+  | 'wallet_frozen'
+  | 'currency_mismatch'
+  | 'hold_exists'
+  | 'hold_not_found'
+  | 'hold_resolved'
+  | 'amount_exceeds_hold'
+  | 'insufficient_funds'
+  | 'balance_limit_exceeded'
+  | 'simulated_refusal';
+
+/** `failure.code` of a payment that FAILED (docs/errors.md). */
+export type PaymentFailureCode =
+  | 'insufficient_funds'
+  | 'wallet_not_found'
+  | 'wallet_frozen'
+  | 'currency_mismatch'
+  | 'gateway_declined'
+  | 'gateway_unavailable'
+  | 'debit_failed'
+  | 'deadline_exceeded';
+
+/** What a failed payment says to a person, by code. */
+export const PAYMENT_FAILURE_MESSAGES: Readonly<Record<PaymentFailureCode, string>> = {
+  insufficient_funds: 'The wallet does not have the funds.',
+  wallet_not_found: 'There is no such wallet.',
+  wallet_frozen: 'The wallet is frozen.',
+  currency_mismatch: 'The wallet is in another currency than the payment.',
+  gateway_declined: 'The payment gateway declined the payment.',
+  gateway_unavailable: 'No payment gateway could be reached; nothing was charged.',
+  debit_failed: 'The wallet refused the debit; what the gateway had authorized was undone.',
+  deadline_exceeded: 'The deadline passed before the payment could complete; everything was undone.',
+};
+
+/**
+ * The `failure.code` that a refused hold gives its payment. A refusal that a hold of ours cannot rightly meet
+ * (another content under its effect id, a hold that exists under another) is a bug of ours, not the client's failure.
+ * @throws InvariantError for those.
+ */
+export function failureOfRefusedHold(refusal: WalletRefusal): PaymentFailureCode {
+  switch (refusal) {
+    case 'wallet_not_found':
+    case 'wallet_frozen':
+    case 'currency_mismatch':
+    case 'insufficient_funds':
+      return refusal;
+    case 'balance_limit_exceeded':
+    case 'simulated_refusal':
+    case 'effect_id_conflict':
+    case 'hold_exists':
+    case 'hold_not_found':
+    case 'hold_resolved':
+    case 'amount_exceeds_hold':
+      throw new InvariantError('hold_refusal_expected', { refusal });
+  }
+}
+
+/**
+ * A bug: something that the rules of the system exclude has happened. Thrown, logged, alerted; never caught to go on.
+ * `facts` are safe to log: ids, states and codes, never bodies or secrets.
+ */
+export class InvariantError extends Error {
+  readonly invariant: string;
+  readonly facts: Readonly<Record<string, string | number | boolean | null>>;
+
+  constructor(invariant: string, facts: Readonly<Record<string, string | number | boolean | null>> = {}) {
+    super(`invariant broken: ${invariant} ${JSON.stringify(facts)}`);
+    this.name = 'InvariantError';
+    this.invariant = invariant;
+    this.facts = facts;
+  }
+}

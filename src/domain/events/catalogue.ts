@@ -1,0 +1,168 @@
+/**
+ * Pure: THE catalogue of event types: kind, source, version and payload schema of each. The documentation, the decoder
+ * and the metrics are made from this table. A type is never removed and never changes its meaning; a new version is a
+ * new row in `UPGRADES`, and old versions decode for ever.
+ */
+import { z } from 'zod';
+import type { Source } from './envelope.ts';
+
+const amountMinor = z.number().int().positive();
+const currency = z.string().length(3);
+const paymentId = z.string();
+const walletId = z.string();
+const timestamp = z.iso.datetime({ precision: 3 });
+const empty = z.object({ payment_id: paymentId });
+
+/** How a step at the provider ended, or stands (docs/saga.md). `ABSENT` and `NOT_SENT` are decision 0005. */
+export const GATEWAY_STATUSES = [
+  'AUTHORIZED',
+  'CAPTURED',
+  'UNAUTHORIZED',
+  'PENDING',
+  'UNKNOWN',
+  'VOIDED',
+  'VOID_FAILED',
+  'REFUNDED',
+  'REFUND_FAILED',
+  'ABSENT',
+  'NOT_SENT',
+] as const;
+export type GatewayStatus = (typeof GATEWAY_STATUSES)[number];
+
+/** What the gateway can be told to do, and what the answer is to. */
+export const GATEWAY_OPERATIONS = ['authorize', 'capture', 'unauthorize', 'refund', 'lookup'] as const;
+export type GatewayOperation = (typeof GATEWAY_OPERATIONS)[number];
+
+const gatewayCommand = z.object({
+  payment_id: paymentId,
+  amount: amountMinor,
+  currency,
+  method: z.enum(['balance', 'credit_card', 'debit_card']),
+  service_id: z.string(),
+  customer_id: z.string().optional(),
+  reference: z.string().optional(),
+  /** The provider that holds the money; absent until one does. */
+  provider: z.string().optional(),
+  provider_reference: z.string().optional(),
+  /** A provider call for this command must not begin later than this. */
+  not_after: timestamp.optional(),
+  /** The payment token; only in the message to the gateway, never in a stored event. */
+  token: z.string().optional(),
+  /** Sandbox: read the last two digits of the amount as an ISO 8583 answer code. */
+  amount_codes: z.boolean().optional(),
+});
+
+const walletCommand = z.object({ payment_id: paymentId, wallet_id: walletId, amount: amountMinor, currency });
+const walletFact = walletCommand.extend({ status: z.string(), wallet_version: z.number().int().positive() });
+const walletRefusal = walletCommand.extend({ status: z.string(), reason: z.string() });
+
+const paymentFact = z.object({
+  payment_id: paymentId,
+  wallet_id: walletId,
+  service_id: z.string(),
+  amount: amountMinor,
+  currency,
+  method: z.string(),
+  status: z.enum(['PENDING', 'COMPLETED', 'FAILED']),
+});
+
+const notification = z.object({ payment_id: paymentId, status: z.enum(['COMPLETED', 'FAILED']) });
+
+interface CatalogueRow<Schema extends z.ZodType = z.ZodType> {
+  readonly kind: 'fact' | 'command' | 'metric';
+  /** Who writes it into the log. */
+  readonly source: Source;
+  readonly version: string;
+  readonly payload: Schema;
+  readonly description: string;
+}
+
+function row<Schema extends z.ZodType>(
+  kind: CatalogueRow['kind'],
+  source: Source,
+  payload: Schema,
+  description: string,
+): CatalogueRow<Schema> {
+  return { kind, source, version: '1.0', payload, description };
+}
+
+export const CATALOGUE = {
+  'payment.created': row('fact', 'payment-service', paymentFact, 'The key was claimed and the saga began.'),
+  'payment.completed': row('fact', 'payment-service', paymentFact, 'The money moved; terminal.'),
+  'payment.failed': row(
+    'fact',
+    'payment-service',
+    paymentFact.extend({ failure_code: z.string(), decline_code: z.string().optional() }),
+    'Nothing is held and nothing is in force at a provider; terminal.',
+  ),
+  'payment.needs_attention': row(
+    'fact',
+    'payment-service',
+    z.object({ payment_id: paymentId, reason: z.string() }),
+    'The saga cannot go on by itself: a person retries or resolves it.',
+  ),
+
+  'orchestrator.wallet.hold_funds': row(
+    'command',
+    'payment-service',
+    walletCommand.extend({ expires_at: timestamp, open_with: amountMinor.optional() }),
+    'Set the amount aside. `open_with` (sandbox only): open the wallet with this balance if it does not exist.',
+  ),
+  'orchestrator.wallet.debit': row(
+    'command',
+    'payment-service',
+    walletCommand.extend({ simulate: z.literal('refuse').optional() }),
+    'Take the held amount out of the wallet: the pivot. `simulate` (sandbox only) makes the wallet refuse.',
+  ),
+  'orchestrator.wallet.release_funds': row('command', 'payment-service', walletCommand, 'Give the held amount back.'),
+
+  'wallet.hold_funds': row('fact', 'wallet-service', walletFact, 'HELD.'),
+  'wallet.hold_funds_failed': row('fact', 'wallet-service', walletRefusal, 'The hold was refused.'),
+  'wallet.debit': row('fact', 'wallet-service', walletFact, 'DEBITED.'),
+  'wallet.debit_failed': row('fact', 'wallet-service', walletRefusal, 'The debit was refused.'),
+  'wallet.release_funds': row('fact', 'wallet-service', walletFact, 'RELEASED.'),
+  'wallet.release_funds_failed': row('fact', 'wallet-service', walletRefusal, 'The release was refused.'),
+
+  'orchestrator.gateway.authorize': row('command', 'payment-service', gatewayCommand, 'Authorize at a provider.'),
+  'orchestrator.gateway.capture': row('command', 'payment-service', gatewayCommand, 'Capture what was authorized.'),
+  'orchestrator.gateway.unauthorize': row('command', 'payment-service', gatewayCommand, 'Void the authorization.'),
+  'orchestrator.gateway.refund': row('command', 'payment-service', gatewayCommand, 'Give captured money back.'),
+  'orchestrator.gateway.lookup': row(
+    'command',
+    'payment-service',
+    gatewayCommand,
+    'Ask the provider what became of it.',
+  ),
+  'payment_gateway.response': row(
+    'fact',
+    'payment-gateway',
+    z.object({
+      payment_id: paymentId,
+      operation: z.enum(GATEWAY_OPERATIONS),
+      gateway_status: z.enum(GATEWAY_STATUSES),
+      provider: z.string().optional(),
+      provider_reference: z.string().optional(),
+      decline_code: z.string().optional(),
+      /** Why, for people: bounded, and free of anything secret. */
+      reason: z.string().optional(),
+      retry_after_ms: z.number().int().nonnegative().optional(),
+    }),
+    'What the provider answered, or that it did not.',
+  ),
+
+  'orchestrator.notify.payment_success': row('command', 'payment-service', notification, 'Tell that it completed.'),
+  'orchestrator.notify.payment_failure': row('command', 'payment-service', notification, 'Tell that it failed.'),
+  'metrics.payment.success': row('metric', 'payment-service', empty, 'Counted once per completed payment.'),
+  'metrics.payment.failure': row('metric', 'payment-service', empty, 'Counted once per failed payment.'),
+  'metrics.wallet.hold_funds_failure': row('metric', 'payment-service', empty, 'Counted once per refused hold.'),
+  'metrics.wallet.debit_failure': row('metric', 'payment-service', empty, 'Counted once per refused debit.'),
+  'metrics.gateway.unauthorized': row('metric', 'payment-service', empty, 'Counted once per decline.'),
+  'metrics.gateway.unknown': row('metric', 'payment-service', empty, 'Counted once per unknown outcome.'),
+} as const satisfies Record<string, CatalogueRow>;
+
+export type EventType = keyof typeof CATALOGUE;
+export type EventPayload<Type extends EventType> = z.infer<(typeof CATALOGUE)[Type]['payload']>;
+
+export function isEventType(type: string): type is EventType {
+  return Object.hasOwn(CATALOGUE, type);
+}

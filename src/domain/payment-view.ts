@@ -1,0 +1,43 @@
+/**
+ * Pure: a payment as the public sees it: made from the saga alone, member for member in one fixed order, so that the same
+ * saga always gives the same bytes.
+ */
+import { toTimestamp } from './events/envelope.ts';
+import { maskToken, type PaymentStatus, type PaymentView } from './payment.ts';
+import type { PaymentSagaValue } from './saga/payment-saga.ts';
+
+/** Public `status`: PENDING until the saga is in a terminal state. `needs_attention` is PENDING: nothing is decided. */
+export function paymentStatus(saga: PaymentSagaValue): PaymentStatus {
+  if (saga.state === 'completed') return 'COMPLETED';
+  return saga.state === 'failed' ? 'FAILED' : 'PENDING';
+}
+
+export function paymentView(saga: PaymentSagaValue): PaymentView {
+  const { data } = saga;
+  const { token, ...request } = data.request;
+  const nextLookup = saga.pending.find((command) => command.name === 'lookup');
+  return {
+    id: data.paymentId,
+    object: 'payment',
+    wallet_id: request.wallet_id,
+    service_id: request.service_id,
+    amount: request.amount,
+    currency: request.currency,
+    method: request.method,
+    ...(token !== undefined && { token: maskToken(token) }),
+    ...(request.customer_id !== undefined && { customer_id: request.customer_id }),
+    ...(request.reference !== undefined && { reference: request.reference }),
+    ...(request.metadata !== undefined && { metadata: { ...request.metadata } }),
+    ...(request.deadline !== undefined && { deadline: request.deadline }),
+    status: paymentStatus(saga),
+    saga_state: saga.state,
+    ...(data.failure !== null && paymentStatus(saga) === 'FAILED' && { failure: data.failure }),
+    ...(data.provider !== null && { provider: data.provider }),
+    ...(data.providerReference !== null && { provider_reference: data.providerReference }),
+    refunded_amount: data.refundedAmount,
+    ...(nextLookup !== undefined && { next_check_at: toTimestamp(nextLookup.dueAtMs) }),
+    created_at: toTimestamp(data.createdAtMs),
+    updated_at: toTimestamp(data.updatedAtMs),
+    ...(data.completedAtMs !== null && { completed_at: toTimestamp(data.completedAtMs) }),
+  };
+}

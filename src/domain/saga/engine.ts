@@ -1,0 +1,418 @@
+/**
+ * Pure: the saga engine. One function, `step`: saga + input → saga, events, and the commands to hand to queues now.
+ * It knows no payment and no refund: those are tables (`payment-saga.ts`). It has no clock, no randomness and no
+ * storage: the object that owns the saga brings the time and commits what comes back, all or nothing (S6).
+ *
+ * How a command lives: it is stored with the transition that caused it, sent, and sent again by the timer until an
+ * outcome is known. So losing every message in flight only delays a saga, and every consumer must take the same effect
+ * id twice.
+ */
+import { InvariantError } from '../errors.ts';
+import type { EventType } from '../events/catalogue.ts';
+import { CATALOGUE } from '../events/catalogue.ts';
+import type { Envelope } from '../events/envelope.ts';
+import { toTimestamp } from '../events/envelope.ts';
+import { backoffMs } from '../retry.ts';
+import type { Fact, Outcome, Result } from './outcome.ts';
+import { classify } from './outcome.ts';
+import type { SagaPolicy } from './policy.ts';
+
+/** A command that has no outcome yet. */
+export interface PendingCommand<Name extends string = string> {
+  readonly name: Name;
+  /** The command as it stands in the log; null while it is only scheduled. Its deduplication id is the effect id. */
+  readonly event: Envelope | null;
+  /** How often it was handed to a queue. */
+  readonly attempts: number;
+  readonly firstSentAtMs: number | null;
+  /** When it is to be sent, or sent again. */
+  readonly dueAtMs: number;
+}
+
+/** A saga as it is stored: one value, written whole with the events of the commit that made it. */
+export interface Saga<State extends string = string, Data = unknown, Name extends string = string> {
+  readonly state: State;
+  readonly data: Data;
+  readonly enteredAtMs: number;
+  /** Sequence of the last event in its log. */
+  readonly sequence: number;
+  readonly pending: readonly PendingCommand<Name>[];
+  /** How often each command was issued: the `n` of its effect id. */
+  readonly issued: Readonly<Record<string, number>>;
+  /** The result that settled each effect; an outcome that says the same again is a duplicate. Queries are not kept. */
+  readonly settled: Readonly<Record<string, Result>>;
+  /** How the commands of the present state have ended, for states that wait for several. */
+  readonly results: Readonly<Record<string, Result>>;
+}
+
+export interface CommandSpec<Data, Name extends string = string> {
+  readonly name: Name;
+  readonly type: (data: Data) => EventType;
+  readonly payload: (data: Data, context: StepContext) => Record<string, unknown>;
+  /** May rightly be issued more than once: its effect ids end in `.1`, `.2`, … */
+  readonly repeats?: boolean;
+  /** A question, not an effect: dropped when the saga moves on, and waits for its schedule before it is asked. */
+  readonly waitMs?: (policy: SagaPolicy, issuedBefore: number) => number;
+  /** Until when it is tried; past that its result is `spent`. Absent: for ever, since its consumer is ours. */
+  readonly giveUpAtMs?: (saga: Saga<string, Data>, command: PendingCommand, policy: SagaPolicy) => number;
+}
+
+/** What a rule's guard and its learning may look at. */
+export interface RuleContext<Data> extends StepContext {
+  readonly saga: Saga<string, Data>;
+  readonly fact: Fact | null;
+}
+
+export interface Rule<State extends string, Data, Name extends string> {
+  /** The rule holds only when this is true; the first rule that holds is taken. Its name is its documentation. */
+  readonly when?: (context: RuleContext<Data>) => boolean;
+  /** The next state. Absent: the saga stays. */
+  readonly to?: State;
+  readonly learn?: (data: Data, context: RuleContext<Data>) => Data;
+  /** Metrics events that are counted by this transition. */
+  readonly count?: EventType;
+  /** Commands to issue besides those of the entered state. */
+  readonly send?: readonly Name[];
+  /** Staying: the command remains pending and is sent again after its backoff. */
+  readonly again?: boolean;
+}
+
+export interface StateSpec<State extends string, Data, Name extends string> {
+  readonly says: string;
+  /** Terminal states are never left (S4). */
+  readonly terminal?: boolean;
+  /** Issued on entering. */
+  readonly commands: (data: Data) => readonly Name[];
+  readonly on: { readonly [key in `${Name}:${Result}`]?: readonly Rule<State, Data, Name>[] };
+  /** For states that wait for all of their commands: where to go when the last has ended. */
+  readonly whenAllEnded?: { readonly done: State; readonly otherwise: State };
+  /** Facts recorded on entering. */
+  readonly facts?: (data: Data) => readonly NewEvent[];
+}
+
+export interface NewEvent {
+  readonly type: EventType;
+  readonly payload: Record<string, unknown>;
+}
+
+export interface SagaTable<State extends string, Data, Name extends string> {
+  readonly group: (data: Data) => { readonly groupId: string; readonly entityId: string };
+  readonly idempotencyKey: (data: Data) => string;
+  readonly touch: (data: Data, nowMs: number) => Data;
+  readonly states: Readonly<Record<State, StateSpec<State, Data, Name>>>;
+  readonly commands: Readonly<Record<Name, CommandSpec<Data, Name>>>;
+}
+
+export interface StepContext {
+  readonly nowMs: number;
+  readonly policy: SagaPolicy;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  /** A fresh UUID. */
+  readonly newId: () => string;
+  readonly trace: { readonly traceId: string; readonly traceparent: string };
+}
+
+export type StepInput =
+  | { readonly kind: 'outcome'; readonly outcome: Outcome }
+  | { readonly kind: 'timer' }
+  /** A command's message became a dead letter: it is due again at once (ours), or its result is `spent`. */
+  | { readonly kind: 'died'; readonly effectId: string };
+
+export interface Step<State extends string, Data, Name extends string> {
+  readonly saga: Saga<State, Data, Name>;
+  readonly events: readonly Envelope[];
+  /** To be handed to their queues once the commit is durable. */
+  readonly send: readonly PendingCommand<Name>[];
+}
+
+/** Begins a saga in `state`: the facts given, then the commands of that state. */
+export function begin<State extends string, Data, Name extends string>(
+  table: SagaTable<State, Data, Name>,
+  state: State,
+  data: Data,
+  facts: readonly NewEvent[],
+  context: StepContext,
+): Step<State, Data, Name> {
+  const draft = new Draft(table, context, {
+    state,
+    data,
+    enteredAtMs: context.nowMs,
+    sequence: 0,
+    pending: [],
+    issued: {},
+    settled: {},
+    results: {},
+  });
+  for (const fact of facts) draft.record(fact.type, fact.payload);
+  draft.enter(state);
+  return draft.finish();
+}
+
+/**
+ * One step. Returns the saga unchanged (the same reference) with no events when the input changes nothing: a duplicate,
+ * a timer with nothing due, the death of a command that has an outcome.
+ * @throws InvariantError when the table has no way on from where the input leads.
+ */
+export function step<State extends string, Data, Name extends string>(
+  table: SagaTable<State, Data, Name>,
+  saga: Saga<State, Data, Name>,
+  input: StepInput,
+  context: StepContext,
+): Step<State, Data, Name> {
+  const draft = new Draft(table, context, saga);
+  switch (input.kind) {
+    case 'outcome':
+      draft.takeOutcome(input.outcome);
+      break;
+    case 'timer':
+      draft.takeTimer();
+      break;
+    case 'died':
+      draft.takeDeath(input.effectId);
+      break;
+  }
+  return draft.finish();
+}
+
+/** When the owner must be woken next, or null when nothing is pending. */
+export function nextDueAtMs(saga: Saga): number | null {
+  return saga.pending.length === 0 ? null : Math.min(...saga.pending.map((command) => command.dueAtMs));
+}
+
+/** The saga without the commands whose effects a consumer has durably taken over, with nothing to tell of them. */
+export function withoutCommands<State extends string, Data, Name extends string>(
+  saga: Saga<State, Data, Name>,
+  effectIds: ReadonlySet<string>,
+): Saga<State, Data, Name> {
+  const pending = saga.pending.filter((command) => !effectIds.has(effectIdOf(command) ?? ''));
+  return pending.length === saga.pending.length ? saga : { ...saga, pending };
+}
+
+export function effectIdOf(command: PendingCommand): string | null {
+  return command.event?.metadata.message_deduplication_id ?? null;
+}
+
+/** The saga while one step is worked out. Lives for one call of `begin` or `step`. */
+class Draft<State extends string, Data, Name extends string> {
+  readonly #table: SagaTable<State, Data, Name>;
+  readonly #context: StepContext;
+  #saga: Saga<State, Data, Name>;
+  readonly #events: Envelope[] = [];
+  readonly #send: PendingCommand<Name>[] = [];
+
+  constructor(table: SagaTable<State, Data, Name>, context: StepContext, saga: Saga<State, Data, Name>) {
+    this.#table = table;
+    this.#context = context;
+    this.#saga = saga;
+  }
+
+  finish(): Step<State, Data, Name> {
+    return { saga: this.#saga, events: this.#events, send: this.#send };
+  }
+
+  takeOutcome(outcome: Outcome): void {
+    const { name, result } = classify(outcome.fact);
+    const spec = this.#spec(name);
+    const pending = this.#saga.pending.find((command) => effectIdOf(command) === outcome.effect_id);
+    // A late answer to a question that is no longer asked, or the same answer again: nothing to learn.
+    if (pending === undefined && spec.waitMs !== undefined) return;
+    if (this.#saga.settled[outcome.effect_id] === result) return;
+    this.record(outcome.fact.event_type, outcome.fact.payload, outcome.fact.event_type === 'payment_gateway.response');
+    this.#apply(spec, result, pending ?? null, outcome);
+  }
+
+  takeTimer(): void {
+    for (const command of this.#saga.pending) {
+      // A rule may have dropped it meanwhile: what is not pending any more is not due.
+      if (command.dueAtMs <= this.#context.nowMs && this.#saga.pending.includes(command)) this.#wake(command);
+    }
+  }
+
+  takeDeath(effectId: string): void {
+    const command = this.#saga.pending.find((candidate) => effectIdOf(candidate) === effectId);
+    if (command === undefined) return;
+    const spec = this.#spec(command.name);
+    if (spec.giveUpAtMs !== undefined && spec.waitMs === undefined) this.#apply(spec, 'spent', command, null);
+    else this.#replace(command, { ...command, dueAtMs: this.#context.nowMs + this.#backoffMs(command) });
+  }
+
+  /** Appends an event to the log. `repeats` numbers its deduplication id by its sequence. */
+  record(type: EventType, payload: Record<string, unknown>, repeats = false): Envelope {
+    const sequence = this.#saga.sequence + 1;
+    const { entityId } = this.#table.group(this.#saga.data);
+    const event = this.#envelope(type, payload, `${type}.${entityId}${repeats ? `.${sequence}` : ''}`, sequence);
+    this.#events.push(event);
+    this.#saga = { ...this.#saga, sequence, data: this.#table.touch(this.#saga.data, this.#context.nowMs) };
+    return event;
+  }
+
+  /** Enters `state`: facts first, then its commands. Questions of the state before are dropped; effects never are. */
+  enter(state: State): void {
+    const spec = this.#table.states[state];
+    this.#saga = {
+      ...this.#saga,
+      state,
+      enteredAtMs: this.#context.nowMs,
+      pending: this.#saga.pending.filter((command) => this.#spec(command.name).waitMs === undefined),
+      results: {},
+    };
+    for (const fact of spec.facts?.(this.#saga.data) ?? []) this.record(fact.type, fact.payload);
+    for (const name of spec.commands(this.#saga.data)) this.#issue(name);
+  }
+
+  #apply(
+    spec: CommandSpec<Data, Name>,
+    result: Result,
+    command: PendingCommand<Name> | null,
+    outcome: Outcome | null,
+  ): void {
+    const state = this.#table.states[this.#saga.state];
+    const context = { ...this.#context, saga: this.#saga, fact: outcome?.fact ?? null };
+    const rules = state.on[`${spec.name}:${result}`];
+    const rule = rules?.find((candidate) => candidate.when?.(context) ?? true);
+    if (rules !== undefined && rule === undefined) {
+      throw new InvariantError('saga_rule_total', { state: this.#saga.state, command: spec.name, result });
+    }
+    if (rule?.again === true) {
+      this.#learn(rule, context);
+      if (command !== null) this.#tryAgain(spec, command, outcome);
+      return;
+    }
+    this.#settle(spec, result, command, outcome?.effect_id ?? null);
+    // No rule: it came too late to change anything, and is recorded (S4).
+    if (rule === undefined) return;
+    this.#learn(rule, context);
+    for (const name of rule.send ?? []) this.#issue(name);
+    const to = rule.to ?? this.#joined(state);
+    if (to === undefined) return;
+    if (state.terminal) throw new InvariantError('S4_terminal_left', { state: this.#saga.state, to });
+    this.enter(to);
+  }
+
+  /** For states that wait for several commands: the way on, once the last of them has ended. */
+  #joined(state: StateSpec<State, Data, Name>): State | undefined {
+    if (state.whenAllEnded === undefined) return undefined;
+    const results = state.commands(this.#saga.data).map((name) => this.#saga.results[name]);
+    if (results.includes(undefined)) return undefined;
+    return results.every((result) => result === 'done') ? state.whenAllEnded.done : state.whenAllEnded.otherwise;
+  }
+
+  #learn(rule: Rule<State, Data, Name>, context: RuleContext<Data>): void {
+    if (rule.learn) this.#saga = { ...this.#saga, data: rule.learn(this.#saga.data, context) };
+    if (rule.count) this.record(rule.count, { payment_id: this.#table.group(this.#saga.data).entityId });
+  }
+
+  #settle(
+    spec: CommandSpec<Data, Name>,
+    result: Result,
+    command: PendingCommand<Name> | null,
+    effectId: string | null,
+  ): void {
+    const isQuery = spec.waitMs !== undefined;
+    this.#saga = {
+      ...this.#saga,
+      pending: this.#saga.pending.filter((candidate) => candidate !== command),
+      settled: isQuery || effectId === null ? this.#saga.settled : { ...this.#saga.settled, [effectId]: result },
+      results: { ...this.#saga.results, [spec.name]: result },
+    };
+  }
+
+  #tryAgain(spec: CommandSpec<Data, Name>, command: PendingCommand<Name>, outcome: Outcome | null): void {
+    if (spec.waitMs !== undefined) {
+      this.#saga = { ...this.#saga, pending: this.#saga.pending.filter((candidate) => candidate !== command) };
+      this.#issue(spec.name);
+      return;
+    }
+    const askedMs = outcome?.retryAfterMs ?? 0;
+    this.#replace(command, { ...command, dueAtMs: this.#context.nowMs + Math.max(askedMs, this.#backoffMs(command)) });
+  }
+
+  #wake(command: PendingCommand<Name>): void {
+    const spec = this.#spec(command.name);
+    const giveUpAtMs = spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
+    if (giveUpAtMs !== undefined && this.#context.nowMs >= giveUpAtMs) this.#apply(spec, 'spent', command, null);
+    else this.#hand(command);
+  }
+
+  #issue(name: Name): void {
+    const spec = this.#spec(name);
+    const before = this.#saga.issued[name] ?? 0;
+    const command: PendingCommand<Name> = {
+      name,
+      event: null,
+      attempts: 0,
+      firstSentAtMs: null,
+      dueAtMs: this.#context.nowMs,
+    };
+    this.#saga = { ...this.#saga, issued: { ...this.#saga.issued, [name]: before + 1 } };
+    if (spec.waitMs === undefined) {
+      this.#saga = { ...this.#saga, pending: [...this.#saga.pending, command] };
+      this.#hand(command);
+      return;
+    }
+    const dueAtMs = this.#context.nowMs + spec.waitMs(this.#context.policy, before);
+    this.#saga = { ...this.#saga, pending: [...this.#saga.pending, { ...command, dueAtMs }] };
+  }
+
+  /** Puts a command into the log if it is not there yet, and lists it for sending. */
+  #hand(command: PendingCommand<Name>): void {
+    const event = command.event ?? this.#recordCommand(command.name);
+    const handed = {
+      ...command,
+      event,
+      attempts: command.attempts + 1,
+      firstSentAtMs: command.firstSentAtMs ?? this.#context.nowMs,
+      dueAtMs: this.#context.nowMs + this.#backoffMs({ ...command, attempts: command.attempts + 1 }),
+    };
+    this.#replace(command, handed);
+    this.#send.push(handed);
+  }
+
+  #recordCommand(name: Name): Envelope {
+    const spec = this.#spec(name);
+    const type = spec.type(this.#saga.data);
+    const sequence = this.#saga.sequence + 1;
+    const { entityId } = this.#table.group(this.#saga.data);
+    const suffix = spec.repeats === true ? `.${this.#saga.issued[name] ?? 1}` : '';
+    const payload = spec.payload(this.#saga.data, this.#context);
+    const event = this.#envelope(type, payload, `${type}.${entityId}${suffix}`, sequence);
+    this.#events.push(event);
+    this.#saga = { ...this.#saga, sequence };
+    return event;
+  }
+
+  #envelope(type: EventType, payload: Record<string, unknown>, deduplicationId: string, sequence: number): Envelope {
+    const { data } = this.#saga;
+    return {
+      event_id: this.#context.newId(),
+      event_type: type,
+      event_version: CATALOGUE[type].version,
+      timestamp: toTimestamp(this.#context.nowMs),
+      payload,
+      metadata: {
+        source: CATALOGUE[type].source,
+        trace_id: this.#context.trace.traceId,
+        traceparent: this.#context.trace.traceparent,
+        idempotency_key: this.#table.idempotencyKey(data),
+        message_group_id: this.#table.group(data).groupId,
+        message_deduplication_id: deduplicationId,
+        sequence,
+      },
+    };
+  }
+
+  #replace(command: PendingCommand<Name>, by: PendingCommand<Name>): void {
+    const pending = this.#saga.pending.map((candidate) => (candidate === command ? by : candidate));
+    this.#saga = { ...this.#saga, pending };
+  }
+
+  #backoffMs(command: PendingCommand<Name>): number {
+    return backoffMs(this.#context.policy.resend, Math.max(1, command.attempts), this.#context.random());
+  }
+
+  #spec(name: string): CommandSpec<Data, Name> {
+    if (!Object.hasOwn(this.#table.commands, name)) throw new InvariantError('saga_command_known', { name });
+    return this.#table.commands[name as Name];
+  }
+}

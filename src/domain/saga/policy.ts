@@ -1,0 +1,50 @@
+/**
+ * Pure: the times that steer a saga, by mode. Sandbox times are compressed so that every token's story ends within a
+ * minute (docs/sandbox.md); the rules are the same.
+ */
+
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../limits.ts';
+import type { Backoff } from '../retry.ts';
+
+export interface SagaPolicy {
+  /** How long after a command was handed to a queue, with no outcome heard, it is sent again; grows with each time. */
+  readonly resend: Backoff;
+  /** The gateway's step may begin calls for this long; then it has failed, or is unknown. */
+  readonly authorizeBudgetMs: number;
+  /** A call that began in time can still land for this long after: an absence seen earlier proves nothing. */
+  readonly absenceGraceMs: number;
+  /** Waits between look-ups, from the moment an outcome became unknown; the last is repeated. */
+  readonly lookupScheduleMs: readonly number[];
+  /** How late a provider may still come up with a success: after it, a person decides. */
+  readonly lateWindowMs: number;
+  /** How long a compensation is tried before a person decides. */
+  readonly compensationBudgetMs: number;
+}
+
+export const SAGA_POLICIES: Readonly<Record<'sandbox' | 'live', SagaPolicy>> = {
+  live: {
+    // 5 s: longer than three healthy hops with their queue retries; 5 min: an operator has been alerted by then.
+    resend: { firstMs: 5 * SECOND_MS, maxMs: 5 * MINUTE_MS },
+    authorizeBudgetMs: 2 * MINUTE_MS,
+    absenceGraceMs: MINUTE_MS,
+    lookupScheduleMs: [5 * SECOND_MS, 30 * SECOND_MS, 5 * MINUTE_MS, HOUR_MS, DAY_MS],
+    lateWindowMs: 72 * HOUR_MS,
+    compensationBudgetMs: HOUR_MS,
+  },
+  sandbox: {
+    resend: { firstMs: 5 * SECOND_MS, maxMs: MINUTE_MS },
+    authorizeBudgetMs: 20 * SECOND_MS,
+    absenceGraceMs: 5 * SECOND_MS,
+    lookupScheduleMs: [
+      SECOND_MS,
+      2 * SECOND_MS,
+      4 * SECOND_MS,
+      8 * SECOND_MS,
+      15 * SECOND_MS,
+      30 * SECOND_MS,
+      MINUTE_MS,
+    ],
+    lateWindowMs: 72 * HOUR_MS,
+    compensationBudgetMs: 30 * SECOND_MS,
+  },
+};

@@ -1,34 +1,47 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+// wrangler runs this as its build command; the test runner reads wrangler.toml without it, and wants the assets too.
+import './scripts/assets.ts';
 
-// Two projects: the pure core in plain Node, in seconds; everything else in the Workers runtime, with real SQLite,
-// queues, alarms and D1. No retries anywhere: a flaky test is a bug.
+/** The Workers runtime with the whole application in it, as `wrangler dev` runs it: sandbox mode, no authentication. */
+function workersRuntime(vars: Record<string, string>) {
+  return cloudflareTest(async () => ({
+    main: './test/support/worker.ts',
+    wrangler: { configPath: './wrangler.toml' },
+    miniflare: {
+      bindings: { MODE: 'sandbox', AUTH: 'open', TEST_MIGRATIONS: await readD1Migrations('./migrations'), ...vars },
+    },
+  }));
+}
+
+// The pure core runs in plain Node, in seconds; everything else in the Workers runtime, with real SQLite, queues, alarms
+// and D1. No retries anywhere: a flaky test is a bug.
 export default defineConfig({
   test: {
+    // The Worker logs a line per unit of work: shown only for what fails.
+    silent: 'passed-only',
     projects: [
       {
         test: { name: 'domain', include: ['test/domain/**/*.test.ts'], environment: 'node', testTimeout: 120_000 },
       },
       {
-        plugins: [
-          cloudflareTest(async () => ({
-            wrangler: { configPath: './wrangler.toml' },
-            miniflare: {
-              bindings: {
-                MODE: 'sandbox',
-                AUTH: 'open',
-                // A lost message is sent again soon, so that tests of losses need not wait for production's times.
-                SAGA_RESEND_FIRST_MS: '250',
-                TEST_MIGRATIONS: await readD1Migrations('./migrations'),
-              },
-            },
-          })),
-        ],
+        // A lost message is sent again soon, so that tests of losses need not wait for production's times.
+        plugins: [workersRuntime({ SAGA_RESEND_FIRST_MS: '250' })],
         test: {
           name: 'workers',
           include: ['test/{durable-objects,queues,http,flows,gateway}/**/*.test.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: 60_000,
+        },
+      },
+      {
+        // Many payments at once, with production's times: sending again early would add load to load.
+        plugins: [workersRuntime({})],
+        test: {
+          name: 'contention',
+          include: ['test/contention/**/*.test.ts'],
+          setupFiles: ['test/support/setup.ts'],
+          testTimeout: 120_000,
         },
       },
     ],

@@ -2,12 +2,15 @@
  * The Worker's entry: what the platform calls, and nothing else. `fetch` is HTTP (src/http), `queue` the consumers
  * (queues/); the Durable Object classes are exported for the bindings in wrangler.toml.
  */
+import { consumeBatch } from '../queues/index.ts';
 import { app } from './http/app.ts';
 
 export { PaymentSaga } from '../durable-objects/payment-saga/payment-saga.ts';
+export { ProviderHealth } from '../durable-objects/provider-health/provider-health.ts';
 export { SandboxProvider } from '../durable-objects/sandbox-provider/sandbox-provider.ts';
 export { Wallet } from '../durable-objects/wallet/wallet.ts';
 
 export default {
   fetch: app.fetch,
+  queue: consumeBatch,
 } satisfies ExportedHandler<Env>;

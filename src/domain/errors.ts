@@ -60,6 +60,7 @@ export type WalletRefusal =
   | 'amount_exceeds_hold'
   | 'insufficient_funds'
   | 'balance_limit_exceeded'
+  | 'holds_limit_exceeded'
   | 'simulated_refusal';
 
 /** `failure.code` of a payment that FAILED (docs/errors.md). */
@@ -70,6 +71,7 @@ export type PaymentFailureCode =
   | 'currency_mismatch'
   | 'gateway_declined'
   | 'gateway_unavailable'
+  | 'holds_limit_exceeded'
   | 'debit_failed'
   | 'deadline_exceeded';
 
@@ -81,6 +83,7 @@ export const PAYMENT_FAILURE_MESSAGES: Readonly<Record<PaymentFailureCode, strin
   currency_mismatch: 'The wallet is in another currency than the payment.',
   gateway_declined: 'The payment gateway declined the payment.',
   gateway_unavailable: 'No payment gateway could be reached; nothing was charged.',
+  holds_limit_exceeded: 'The wallet has too many payments in progress.',
   debit_failed: 'The wallet refused the debit; what the gateway had authorized was undone.',
   deadline_exceeded: 'The deadline passed before the payment could complete; everything was undone.',
 };
@@ -96,6 +99,7 @@ export function failureOfRefusedHold(refusal: WalletRefusal): PaymentFailureCode
     case 'wallet_frozen':
     case 'currency_mismatch':
     case 'insufficient_funds':
+    case 'holds_limit_exceeded':
       return refusal;
     case 'balance_limit_exceeded':
     case 'simulated_refusal':

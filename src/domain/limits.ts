@@ -38,6 +38,10 @@ export const RETENTION_MS = 30 * DAY_MS;
 
 /** A hold outlives the longest saga window (72 h of look-ups) with room for a person to resolve what is left. */
 export const HOLD_TTL_MS = 7 * DAY_MS;
+/** Open holds of one wallet: they are kept in memory, and listed in every 64th entry's row, which may be 2 MB at most. */
+export const WALLET_OPEN_HOLDS_MAX = 10_000;
+/** Every how many entries the open holds are written out: a cold object reads at most as many entries. */
+export const HOLDS_SNAPSHOT_ENTRIES = 64;
 /** Open holds listed in one wallet read. */
 export const WALLET_HOLDS_LISTED_MAX = 100;
 /** Commands that one wallet takes in one call: as many as one queue batch can bring. */

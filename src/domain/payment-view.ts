@@ -3,6 +3,7 @@
  * saga always gives the same bytes.
  */
 import { toTimestamp } from './events/envelope.ts';
+import type { PaymentRow } from './messages.ts';
 import { maskToken, type PaymentStatus, type PaymentView } from './payment.ts';
 import type { PaymentSagaValue } from './saga/payment-saga.ts';
 
@@ -39,5 +40,25 @@ export function paymentView(saga: PaymentSagaValue): PaymentView {
     created_at: toTimestamp(data.createdAtMs),
     updated_at: toTimestamp(data.updatedAtMs),
     ...(data.completedAtMs !== null && { completed_at: toTimestamp(data.completedAtMs) }),
+  };
+}
+
+/** The row of the record that this state amounts to. */
+export function paymentRow(saga: PaymentSagaValue): PaymentRow {
+  const { data } = saga;
+  const { wallet_id, service_id, method, reference } = data.request;
+  return {
+    id: data.paymentId,
+    merchant: data.scope.merchant,
+    mode: data.scope.mode,
+    wallet_id,
+    service_id,
+    method,
+    status: paymentStatus(saga),
+    reference: reference ?? null,
+    created_at_ms: data.createdAtMs,
+    updated_at_ms: data.updatedAtMs,
+    sequence: saga.sequence,
+    body: JSON.stringify(paymentView(saga)),
   };
 }

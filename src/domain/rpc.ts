@@ -64,8 +64,8 @@ export type DescribeKeyResult =
 /** What a consumer took over durably and a saga need not send again. */
 export interface Acknowledgement {
   readonly effectIds: readonly string[];
-  /** The log's projection holds every event up to this sequence. */
-  readonly eventsUpTo: number;
+  /** A run of events, first to last sequence, that the record now holds. */
+  readonly events?: { readonly first: number; readonly last: number };
 }
 
 export interface PaymentSagaRpc {

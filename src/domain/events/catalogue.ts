@@ -44,10 +44,14 @@ const gatewayCommand = z.object({
   /** The provider that holds the money; absent until one does. */
   provider: z.string().optional(),
   provider_reference: z.string().optional(),
+  /** The refund that is given or looked up; absent: the one that undoes the payment itself. */
+  refund_id: z.string().optional(),
   /** A provider call for this command must not begin later than this. */
   not_after: timestamp.optional(),
   /** The payment token; only in the message to the gateway, never in a stored event. */
   token: z.string().optional(),
+  /** In the message only: an earlier sending of this effect has had no answer, and may have reached a provider. */
+  unheard: z.boolean().optional(),
   /** Sandbox: read the last two digits of the amount as an ISO 8583 answer code. */
   amount_codes: z.boolean().optional(),
 });

@@ -19,6 +19,9 @@ export const TRACEPARENT_PATTERN = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 
 export const metadataSchema = z.object({
   source: z.enum(SOURCES),
+  /** Whose it is, and in which mode: a consumer finds the owner's objects by them. */
+  merchant: z.string(),
+  mode: z.enum(['sandbox', 'live']),
   trace_id: z.string().regex(/^[0-9a-f]{32}$/),
   traceparent: z.string().regex(TRACEPARENT_PATTERN),
   idempotency_key: z.string().optional(),

@@ -12,6 +12,7 @@ import type { EventType } from '../events/catalogue.ts';
 import { CATALOGUE } from '../events/catalogue.ts';
 import type { Envelope } from '../events/envelope.ts';
 import { toTimestamp } from '../events/envelope.ts';
+import type { Scope } from '../ids.ts';
 import { backoffMs } from '../retry.ts';
 import type { Fact, Outcome, Result } from './outcome.ts';
 import { classify } from './outcome.ts';
@@ -25,6 +26,10 @@ export interface PendingCommand<Name extends string = string> {
   /** How often it was handed to a queue. */
   readonly attempts: number;
   readonly firstSentAtMs: number | null;
+  /** Of every sending but the last an outcome is known. False once one was sent again with none heard: it may have acted. */
+  readonly allHeard: boolean;
+  /** The last sending has been answered; the command is pending because the answer was to try again. */
+  readonly heard: boolean;
   /** When it is to be sent, or sent again. */
   readonly dueAtMs: number;
 }
@@ -97,6 +102,7 @@ export interface NewEvent {
 
 export interface SagaTable<State extends string, Data, Name extends string> {
   readonly group: (data: Data) => { readonly groupId: string; readonly entityId: string };
+  readonly scope: (data: Data) => Scope;
   readonly idempotencyKey: (data: Data) => string;
   readonly touch: (data: Data, nowMs: number) => Data;
   readonly states: Readonly<Record<State, StateSpec<State, Data, Name>>>;
@@ -325,7 +331,8 @@ class Draft<State extends string, Data, Name extends string> {
       return;
     }
     const askedMs = outcome?.retryAfterMs ?? 0;
-    this.#replace(command, { ...command, dueAtMs: this.#context.nowMs + Math.max(askedMs, this.#backoffMs(command)) });
+    const dueAtMs = this.#context.nowMs + Math.max(askedMs, this.#backoffMs(command));
+    this.#replace(command, { ...command, heard: true, dueAtMs });
   }
 
   #wake(command: PendingCommand<Name>): void {
@@ -343,6 +350,8 @@ class Draft<State extends string, Data, Name extends string> {
       event: null,
       attempts: 0,
       firstSentAtMs: null,
+      allHeard: true,
+      heard: true,
       dueAtMs: this.#context.nowMs,
     };
     this.#saga = { ...this.#saga, issued: { ...this.#saga.issued, [name]: before + 1 } };
@@ -363,6 +372,8 @@ class Draft<State extends string, Data, Name extends string> {
       event,
       attempts: command.attempts + 1,
       firstSentAtMs: command.firstSentAtMs ?? this.#context.nowMs,
+      allHeard: command.allHeard && command.heard,
+      heard: false,
       dueAtMs: this.#context.nowMs + this.#backoffMs({ ...command, attempts: command.attempts + 1 }),
     };
     this.#replace(command, handed);
@@ -392,6 +403,7 @@ class Draft<State extends string, Data, Name extends string> {
       payload,
       metadata: {
         source: CATALOGUE[type].source,
+        ...this.#table.scope(data),
         trace_id: this.#context.trace.traceId,
         traceparent: this.#context.trace.traceparent,
         idempotency_key: this.#table.idempotencyKey(data),

@@ -418,6 +418,7 @@ export function stepPayment(saga: PaymentSagaValue, input: StepInput, context: S
 
 export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> = {
   group: (data) => ({ groupId: `payment_${data.paymentId}`, entityId: data.paymentId }),
+  scope: (data) => data.scope,
   idempotencyKey: (data) => data.idempotencyKey,
   touch: (data, nowMs) => ({ ...data, updatedAtMs: nowMs }),
   states: STATES,

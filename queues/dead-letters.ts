@@ -1,0 +1,69 @@
+/**
+ * Consumer of every dead-letter queue: stores what died, for a person to look at, and tells the saga whose command it
+ * was, so that it sends again or goes another way. Nothing stands behind this queue: what D1 will not take is retried.
+ */
+
+import { envelopeSchema } from '../src/domain/events/envelope.ts';
+import { DEAD_LETTER_BODY_LENGTH_MAX } from '../src/domain/limits.ts';
+import { deadMessageSchema } from '../src/domain/messages.ts';
+import { type DeadLetter, recordDeadLetters } from '../src/read-model/record-dead-letters.ts';
+import { logLine } from '../src/telemetry/log.ts';
+import { type Consumed, consume } from './consume.ts';
+import { ACK, type Verdict } from './retry-policy.ts';
+import { paymentSagaStub } from './sagas.ts';
+
+const ATTEMPTS_SPENT = 'its attempts are spent';
+const DLQ_SUFFIX = '-dlq';
+
+export async function consumeDeadLetters(batch: MessageBatch, env: Env): Promise<void> {
+  await consume<unknown>(batch, env, {
+    decode: (body) => ({ ok: true, body }),
+    groupKey: () => 'dead letters',
+    handle: (items) => store(env, batch.queue, items),
+  });
+}
+
+async function store(env: Env, queue: string, items: readonly Consumed<unknown>[]): Promise<readonly Verdict[]> {
+  const letters = items.map(({ message, body }) => toLetter(queue, message, body));
+  await recordDeadLetters(env.DB, letters);
+  for (const letter of letters) {
+    logLine('dead_letter.stored', {
+      queue: letter.queue,
+      message_id: letter.id,
+      message_type: letter.message_type,
+      group_id: letter.group_id,
+      reason: letter.reason,
+      alert: true,
+    });
+  }
+  await Promise.all(letters.map((letter) => tellSaga(env, letter)));
+  return letters.map(() => ACK);
+}
+
+function toLetter(queue: string, message: Message, body: unknown): DeadLetter {
+  const dead = deadMessageSchema.safeParse(body);
+  const original = dead.success ? dead.data.body : body;
+  const event = envelopeSchema.safeParse(original);
+  return {
+    id: message.id,
+    queue: dead.success ? dead.data.queue : queue.replace(DLQ_SUFFIX, ''),
+    reason: dead.success ? dead.data.reason : ATTEMPTS_SPENT,
+    message_type: event.success ? event.data.event_type : null,
+    group_id: event.success ? event.data.metadata.message_group_id : null,
+    effect_id: event.success ? event.data.metadata.message_deduplication_id : null,
+    body: withoutToken(original).slice(0, DEAD_LETTER_BODY_LENGTH_MAX),
+    died_at_ms: Date.now(),
+  };
+}
+
+/** A payment token travels in gateway messages and is not stored anywhere else than in its payment's object. */
+function withoutToken(body: unknown): string {
+  return JSON.stringify(body, (key, value: unknown) => (key === 'token' ? undefined : value)) ?? 'null';
+}
+
+/** A redelivered letter tells the saga again, which changes nothing: the death of a settled command is ignored. */
+async function tellSaga(env: Env, letter: DeadLetter): Promise<void> {
+  const paymentId = letter.group_id?.replace('payment_', '');
+  if (letter.effect_id === null || paymentId === undefined) return;
+  await paymentSagaStub(env, paymentId)?.commandDied(letter.effect_id);
+}

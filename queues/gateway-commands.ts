@@ -1,0 +1,46 @@
+/**
+ * Consumer of `gateway-commands`: each command is one call of the gateway, side by side within a batch, and what came of
+ * it goes back to the saga as a fact. A timeout is an outcome (unknown), not an error: the message is acknowledged and
+ * the saga looks it up. Only a failed report makes the message come again, and the provider's key makes that harmless.
+ */
+
+import { readConfig } from '../src/config.ts';
+import { InvariantError } from '../src/domain/errors.ts';
+import type { Event } from '../src/domain/events/decode.ts';
+import { runGatewayCommand } from '../src/gateway/gateway.ts';
+import { type Consumed, consume } from './consume.ts';
+import { commandDecoder } from './decode-command.ts';
+import type { Verdict } from './retry-policy.ts';
+import { deliverOutcomes } from './sagas.ts';
+
+const TYPES = [
+  'orchestrator.gateway.authorize',
+  'orchestrator.gateway.capture',
+  'orchestrator.gateway.unauthorize',
+  'orchestrator.gateway.refund',
+  'orchestrator.gateway.lookup',
+] as const;
+type GatewayMessage = Extract<Event, { event_type: (typeof TYPES)[number] }>;
+
+export async function consumeGatewayCommands(batch: MessageBatch, env: Env): Promise<void> {
+  await consume<GatewayMessage>(batch, env, {
+    decode: commandDecoder(TYPES),
+    groupKey: (event) => event.metadata.message_deduplication_id,
+    handle: (items) => callGateway(env, items),
+  });
+}
+
+/** The items of a group are deliveries of one effect: one call, one report, for all of them. */
+async function callGateway(env: Env, items: readonly Consumed<GatewayMessage>[]): Promise<readonly Verdict[]> {
+  const [first] = items;
+  if (first === undefined) return [];
+  const result = readConfig(env);
+  if (!result.ok || result.config.mode !== first.body.metadata.mode) {
+    throw new InvariantError('mode_configured', { mode: first.body.metadata.mode });
+  }
+  // A call may have begun for this effect without our hearing of it: then "not sent" proves nothing of that one.
+  const mayHaveBegun = items.length > 1 || first.message.attempts > 1 || first.body.payload.unheard === true;
+  const outcome = await runGatewayCommand(env, result.config, first.body, Date.now(), { mayHaveBegun });
+  const verdict = await deliverOutcomes(env, first.body.payload.payment_id, [outcome]);
+  return items.map(() => verdict);
+}

@@ -1,0 +1,47 @@
+/**
+ * Pure: which events of a log go to the record (D1) together. A commit that a reader of the record should see soon
+ * closes a run; what came between closings travels with it. Where a run closes follows from the events alone, so that
+ * a run that is sent again is the same run, and its first sequence identifies it.
+ */
+import type { EventPayload, EventType } from '../events/catalogue.ts';
+import type { Envelope } from '../events/envelope.ts';
+
+/** A run of events of one log, as it is sent to the record. */
+export interface Run {
+  readonly first: number;
+  readonly last: number;
+  readonly events: readonly Envelope[];
+}
+
+const CLOSING: ReadonlySet<string> = new Set<EventType>([
+  'payment.created',
+  'payment.completed',
+  'payment.failed',
+  'payment.needs_attention',
+]);
+
+/** Whether a commit with these events closes a run. After a terminal state every commit does: nothing follows it. */
+export function closesRun(events: readonly Envelope[], terminal: boolean): boolean {
+  return events.length > 0 && (terminal || events.some((event) => CLOSING.has(event.event_type) || isUnsettled(event)));
+}
+
+function isUnsettled(event: Envelope): boolean {
+  if (event.event_type !== 'payment_gateway.response') return false;
+  const { gateway_status: status } = event.payload as EventPayload<'payment_gateway.response'>;
+  return status === 'UNKNOWN' || status === 'PENDING';
+}
+
+/** The closed runs made of these commits, in order; commits after the last closing one are left out. */
+export function runsOf(commits: readonly { readonly events: readonly Envelope[]; readonly closes: boolean }[]): Run[] {
+  const runs: Run[] = [];
+  let open: Envelope[] = [];
+  for (const commit of commits) {
+    open.push(...commit.events);
+    const first = open[0]?.metadata.sequence;
+    const last = open.at(-1)?.metadata.sequence;
+    if (!commit.closes || first === undefined || last === undefined) continue;
+    runs.push({ first, last, events: open });
+    open = [];
+  }
+  return runs;
+}

@@ -1,0 +1,208 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { fingerprint } from '../../src/domain/idempotency.ts';
+import { sagaObjectName } from '../../src/domain/ids.ts';
+import { RETENTION_MS } from '../../src/domain/limits.ts';
+import type { PaymentRequest } from '../../src/domain/payment.ts';
+import type { CreatePayment } from '../../src/domain/rpc.ts';
+import { loseMessages } from '../support/losses.ts';
+import { freshKey, until } from '../support/payments.ts';
+
+const SCOPE = { merchant: 'default', mode: 'sandbox' } as const;
+const REQUEST: PaymentRequest = {
+  wallet_id: 'object-wallet',
+  service_id: 'svc-1',
+  amount: 500,
+  currency: 'USD',
+  method: 'balance',
+};
+
+function input(key: string, request = REQUEST, waitMs = 0): CreatePayment {
+  return {
+    scope: SCOPE,
+    idempotencyKey: key,
+    fingerprint: fingerprint(request),
+    request,
+    amountCodes: false,
+    trace: { traceId: 'a'.repeat(32), traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` },
+    waitMs,
+  };
+}
+
+function sagaOf(key: string) {
+  return env.PAYMENT_SAGA.getByName(sagaObjectName(SCOPE, '/payments', key));
+}
+
+async function completed(key: string) {
+  const saga = sagaOf(key);
+  const result = await saga.create(input(key, REQUEST, 20_000));
+  if (result.kind !== 'created' || !result.terminal) throw new Error(JSON.stringify(result));
+  return { saga, ...result };
+}
+
+/** Rows of the object's own table, and its alarm. */
+function inside(saga: ReturnType<typeof sagaOf>) {
+  return runInDurableObject(saga, async (_, state) => ({
+    tables: state.storage.sql
+      .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'")
+      .toArray()
+      .map((row) => row.name),
+    alarmAtMs: await state.storage.getAlarm(),
+  }));
+}
+
+afterEach(() => {
+  loseMessages(null);
+  vi.useRealTimers();
+});
+
+describe('an object that was only read', () => {
+  test('has written nothing, not even a table', async () => {
+    const saga = sagaOf(freshKey());
+    expect(await saga.read(SCOPE)).toEqual({ kind: 'not_found' });
+    expect(await saga.readEvents(SCOPE, 0, 10)).toEqual({ kind: 'not_found' });
+    expect(await saga.describeKey()).toEqual({ kind: 'unused' });
+    expect(await saga.deliver([])).toEqual({ kind: 'unknown_saga' });
+    expect(await saga.commandDied('x')).toEqual({ kind: 'unknown_saga' });
+    await saga.acknowledge({ effectIds: ['x'] });
+    expect(await inside(saga)).toEqual({ tables: [], alarmAtMs: null });
+  });
+});
+
+describe('the claim of a key', () => {
+  test('is the first commit of the saga: the alarm is armed with it', async () => {
+    loseMessages(() => true);
+    const key = freshKey();
+    const saga = sagaOf(key);
+    expect(await saga.create(input(key))).toMatchObject({ kind: 'created', terminal: false });
+    expect((await inside(saga)).alarmAtMs).toBeGreaterThan(Date.now());
+  });
+
+  test('answers the payment again for the same body, and the names of what differs for another', async () => {
+    const key = freshKey();
+    const { saga, body } = await completed(key);
+    expect(await saga.create(input(key))).toMatchObject({ kind: 'replayed', body, terminal: true });
+    expect(await saga.create(input(key, { ...REQUEST, amount: 501, reference: 'r' }))).toEqual({
+      kind: 'key_reused',
+      fields: ['/amount', '/reference'],
+    });
+  });
+
+  test('survives an eviction, with the same bytes', async () => {
+    const key = freshKey();
+    const { saga, body } = await completed(key);
+    await evictDurableObject(saga);
+    expect(await saga.create(input(key))).toMatchObject({ kind: 'replayed', body });
+  });
+
+  test('is one per merchant and mode: another scope finds nothing in the object', async () => {
+    const { saga } = await completed(freshKey());
+    expect(await saga.read({ merchant: 'other', mode: 'sandbox' })).toEqual({ kind: 'not_found' });
+    expect(await saga.read({ merchant: 'default', mode: 'live' })).toEqual({ kind: 'not_found' });
+    expect(await saga.readEvents({ merchant: 'other', mode: 'sandbox' }, 0, 10)).toEqual({ kind: 'not_found' });
+  });
+});
+
+describe('the log', () => {
+  test('is read in pages that neither miss nor repeat an event', async () => {
+    const { saga } = await completed(freshKey());
+    const whole = await saga.readEvents(SCOPE, 0, 100);
+    if (whole.kind !== 'found') throw new Error('not found');
+    expect(whole.more).toBe(false);
+    const paged: string[] = [];
+    for (let after = 0, more = true; more; ) {
+      const page = await saga.readEvents(SCOPE, after, 3);
+      if (page.kind !== 'found') throw new Error('not found');
+      paged.push(...page.events.map((event) => event.event_id));
+      after = page.events.at(-1)?.metadata.sequence ?? after;
+      more = page.more;
+    }
+    expect(paged).toEqual(whole.events.map((event) => event.event_id));
+  });
+
+  test('does not hold the payment token, and neither does the public view', async () => {
+    const key = freshKey();
+    const saga = sagaOf(key);
+    const token = 'pm_sim_slow_1';
+    const result = await saga.create(input(key, { ...REQUEST, token }, 20_000));
+    const events = await saga.readEvents(SCOPE, 0, 100);
+    expect(JSON.stringify(events)).not.toContain(token);
+    expect(JSON.stringify(result)).not.toContain(token);
+  });
+});
+
+describe('a payment at rest', () => {
+  test('has written one row per commit, and its alarm is the one of its retention', async () => {
+    const key = freshKey();
+    const { saga } = await completed(key);
+    const alarmAtMs = await until(
+      async () => (await inside(saga)).alarmAtMs ?? 0,
+      (atMs) => atMs > Date.now() + RETENTION_MS / 2,
+    );
+    expect(alarmAtMs).toBeLessThanOrEqual(Date.now() + RETENTION_MS);
+    const rows = await runInDurableObject(saga, (_, state) =>
+      state.storage.sql.exec<{ count: number }>('SELECT COUNT(*) AS count FROM commits').one(),
+    );
+    // created, held, authorized, debited: one commit each.
+    expect(rows.count).toBe(4);
+  });
+
+  test('is not written again by an acknowledgement that comes twice', async () => {
+    const { saga } = await completed(freshKey());
+    await until(
+      async () => (await inside(saga)).alarmAtMs ?? 0,
+      (atMs) => atMs > Date.now() + RETENTION_MS / 2,
+    );
+    const before = await stored(saga);
+    await saga.acknowledge({ effectIds: ['x'], events: { first: 1, last: 10 } });
+    expect(await stored(saga)).toEqual(before);
+  });
+
+  test('is a tombstone after its retention: the key stays used, and is never charged again', async () => {
+    const key = freshKey();
+    const { saga } = await completed(key);
+    await until(
+      async () => (await inside(saga)).alarmAtMs ?? 0,
+      (atMs) => atMs > Date.now() + RETENTION_MS / 2,
+    );
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + RETENTION_MS + 1 });
+    expect(await runDurableObjectAlarm(saga)).toBe(true);
+    expect(await saga.create(input(key))).toEqual({ kind: 'key_expired' });
+    expect(await saga.read(SCOPE)).toEqual({ kind: 'not_found' });
+    expect(await saga.describeKey()).toEqual({ kind: 'expired' });
+    await evictDurableObject(saga);
+    expect(await saga.create(input(key))).toEqual({ kind: 'key_expired' });
+    expect((await inside(saga)).alarmAtMs).toBeNull();
+  });
+});
+
+describe('the alarm', () => {
+  test('that fires early arms the next one', async () => {
+    loseMessages(() => true);
+    const key = freshKey();
+    const saga = sagaOf(key);
+    await saga.create(input(key));
+    await runDurableObjectAlarm(saga);
+    expect((await inside(saga)).alarmAtMs).not.toBeNull();
+  });
+
+  test('that fails is set again: a saga is never left without one', async () => {
+    loseMessages(() => true);
+    const key = freshKey();
+    const saga = sagaOf(key);
+    await saga.create(input(key));
+    await runInDurableObject(saga, (_, state) => {
+      state.storage.sql.exec("UPDATE commits SET record = json_set(record, '$.saga.data.scope.mode', 'live')");
+    });
+    await evictDurableObject(saga);
+    await runDurableObjectAlarm(saga);
+    expect((await inside(saga)).alarmAtMs).toBeGreaterThan(Date.now());
+  });
+});
+
+function stored(saga: ReturnType<typeof sagaOf>) {
+  return runInDurableObject(saga, (_, state) =>
+    state.storage.sql.exec('SELECT * FROM commits ORDER BY sequence_last').toArray(),
+  );
+}

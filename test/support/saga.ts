@@ -1,0 +1,137 @@
+/** Builders for tests of the pure saga: a payment's data, a context whose clock the test moves, and outcomes. */
+import type { EventPayload } from '../../src/domain/events/catalogue.ts';
+import type { PaymentData, PaymentRequest } from '../../src/domain/payment.ts';
+import type { StepContext, StepInput } from '../../src/domain/saga/engine.ts';
+import { effectIdOf } from '../../src/domain/saga/engine.ts';
+import type { Fact } from '../../src/domain/saga/outcome.ts';
+import {
+  beginPayment,
+  type PaymentCommand,
+  type PaymentSagaValue,
+  type PaymentStep,
+  stepPayment,
+} from '../../src/domain/saga/payment-saga.ts';
+import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
+
+export const PAYMENT_ID = `pay_${'0'.repeat(43)}`;
+export const START_MS = Date.UTC(2026, 0, 1);
+
+export function paymentData(request: Partial<PaymentRequest> = {}): PaymentData {
+  return {
+    paymentId: PAYMENT_ID,
+    scope: { merchant: 'default', mode: 'live' },
+    idempotencyKey: 'key-1',
+    request: {
+      wallet_id: 'wal-1',
+      service_id: 'svc-1',
+      amount: 1230,
+      currency: 'USD',
+      method: 'balance',
+      ...request,
+    },
+    amountCodes: false,
+    provider: null,
+    providerReference: null,
+    captured: false,
+    failure: null,
+    refundedAmount: 0,
+    authorizeNotAfterMs: START_MS,
+    unknownSinceMs: null,
+    attentionReason: null,
+    createdAtMs: START_MS,
+    updatedAtMs: START_MS,
+    completedAtMs: null,
+  };
+}
+
+type GatewayAnswer = Partial<EventPayload<'payment_gateway.response'>> &
+  Pick<EventPayload<'payment_gateway.response'>, 'gateway_status'>;
+
+/** One saga with a clock: feeds it inputs and keeps everything that came out. */
+export class SagaDriver {
+  saga: PaymentSagaValue;
+  nowMs = START_MS;
+  readonly events: PaymentStep['events'][number][] = [];
+  readonly sent: PaymentStep['send'][number][] = [];
+  #ids = 0;
+
+  constructor(request: Partial<PaymentRequest> = {}, data: Partial<PaymentData> = {}) {
+    const step = beginPayment({ ...paymentData(request), ...data }, this.context());
+    this.saga = step.saga;
+    this.#keep(step);
+  }
+
+  context(): StepContext {
+    return {
+      nowMs: this.nowMs,
+      policy: SAGA_POLICIES.live,
+      random: () => 0.5,
+      newId: () => `00000000-0000-4000-8000-${String(++this.#ids).padStart(12, '0')}`,
+      trace: { traceId: 'a'.repeat(32), traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` },
+    };
+  }
+
+  take(input: StepInput): PaymentStep {
+    const step = stepPayment(this.saga, input, this.context());
+    this.saga = step.saga;
+    this.#keep(step);
+    return step;
+  }
+
+  /** The outcome of a pending command, by the fact that its consumer would report. */
+  outcome(command: PaymentCommand, fact: Fact, retryAfterMs?: number): PaymentStep {
+    const outcome = { effect_id: this.effectId(command), fact, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    return this.take({ kind: 'outcome', outcome });
+  }
+
+  wallet(command: 'hold' | 'debit' | 'release', refusal?: string): PaymentStep {
+    return this.outcome(command, walletFact(command, refusal));
+  }
+
+  gateway(command: 'authorize' | 'lookup' | 'capture' | 'unauthorize' | 'refund', answer: GatewayAnswer): PaymentStep {
+    return this.outcome(command, gatewayFact(command, answer));
+  }
+
+  /** Moves the clock and lets the timer look. */
+  wait(ms: number): PaymentStep {
+    this.nowMs += ms;
+    return this.take({ kind: 'timer' });
+  }
+
+  /** The effect id of the last command of that name that was sent. */
+  effectId(command: PaymentCommand): string {
+    const sent = this.sent.findLast((candidate) => candidate.name === command);
+    const id = sent === undefined ? null : effectIdOf(sent);
+    if (id === null) throw new Error(`${command} was never sent; state ${this.saga.state}`);
+    return id;
+  }
+
+  types(): string[] {
+    return this.events.map((event) => event.event_type);
+  }
+
+  #keep(step: PaymentStep): void {
+    this.events.push(...step.events);
+    this.sent.push(...step.send);
+  }
+}
+
+export function walletFact(command: 'hold' | 'debit' | 'release', refusal?: string): Fact {
+  const base = { payment_id: PAYMENT_ID, wallet_id: 'wal-1', amount: 1230, currency: 'USD' };
+  const name = ({ hold: 'wallet.hold_funds', debit: 'wallet.debit', release: 'wallet.release_funds' } as const)[
+    command
+  ];
+  return refusal === undefined
+    ? { event_type: name, payload: { ...base, status: 'DONE', wallet_version: 1 } }
+    : { event_type: `${name}_failed`, payload: { ...base, status: 'REFUSED', reason: refusal } };
+}
+
+export function gatewayFact(
+  operation: 'authorize' | 'lookup' | 'capture' | 'unauthorize' | 'refund',
+  answer: GatewayAnswer,
+): Fact {
+  return {
+    event_type: 'payment_gateway.response',
+    payload: { payment_id: PAYMENT_ID, operation, provider: 'acme', ...answer },
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * Runs the Worker on this machine with `wrangler dev`, for scripts: dev.ts in the repository's own state, demo.ts and the
+ * end-to-end tests each in a state of their own. Ends only what it started: wrangler gets a process group of its own, and
+ * that group is ended by the id it was started with. Loopback only, and nothing is sent to anyone.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+export const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
+export const DEFAULT_PORT = 8080;
+
+/** A cold start takes 3 s here; a machine of two busy cores may need ten times as long. */
+const READY_TIMEOUT_MS = 60_000;
+/** wrangler ends its workerd processes within a second; what is left after this is killed. */
+const STOP_TIMEOUT_MS = 5_000;
+const LOG_TAIL_LINES = 20;
+
+/** No usage statistics, and no look-up of a sample `request.cf`: a local run talks to nobody. */
+export const WRANGLER_ENV: Readonly<Record<string, string>> = {
+  WRANGLER_SEND_METRICS: 'false',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  // The build command of wrangler.toml runs `node`: let it be this one, whatever the machine has.
+  PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`,
+};
+
+/** Brings the local D1 up to date. Run with no terminal, so that wrangler applies them without asking. */
+export async function applyMigrations(args: readonly string[] = [], env = WRANGLER_ENV): Promise<void> {
+  await promisify(execFile)(process.execPath, [WRANGLER, 'd1', 'migrations', 'apply', 'DB', '--local', ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+  });
+}
+
+export interface LocalWorker {
+  readonly origin: string;
+  readonly port: number;
+  /** Of wrangler, and of the process group that everything it starts is in. */
+  readonly pid: number;
+  readonly stop: () => Promise<void>;
+  /** The last lines that the Worker and wrangler wrote. */
+  readonly logTail: () => string;
+}
+
+/**
+ * Starts a Worker with a new, empty state and waits until it answers. Rejects when wrangler ends early or nothing answers
+ * in time; whatever was started is ended then too.
+ * @param signal ends the waiting, and the Worker.
+ */
+export async function startLocalWorker(preferredPort: number, signal: AbortSignal): Promise<LocalWorker> {
+  const port = (await isFree(preferredPort)) ? preferredPort : await anyFreePort();
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));
+  const logFile = join(directory, 'wrangler.log');
+  const env = {
+    ...WRANGLER_ENV,
+    // Its own too: a `wrangler dev` that runs beside it is not to be found or spoken to.
+    WRANGLER_REGISTRY_PATH: join(directory, 'registry'),
+    WRANGLER_LOG_PATH: join(directory, 'logs'),
+  };
+  let child: ChildProcess | null = null;
+  const stop = async (): Promise<void> => {
+    if (child !== null) await end(child);
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+  };
+  const logTail = (): string => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
+  const log = openSync(logFile, 'a');
+  try {
+    const state = ['--persist-to', join(directory, 'state')];
+    await applyMigrations(state, env);
+    signal.throwIfAborted();
+    child = spawn(
+      process.execPath,
+      [WRANGLER, 'dev', '--port', String(port), ...state, '--show-interactive-dev-session=false'],
+      { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', log, log], detached: true },
+    );
+    const pid = child.pid;
+    if (pid === undefined) throw new Error('wrangler dev could not be started');
+    const origin = `http://localhost:${port}`;
+    await untilHealthy(origin, child, signal);
+    return { origin, port, pid, stop, logTail };
+  } catch (error) {
+    const tail = logTail();
+    await stop();
+    signal.throwIfAborted();
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${tail}`.trimEnd());
+  } finally {
+    closeSync(log);
+  }
+}
+
+async function untilHealthy(origin: string, child: ChildProcess, signal: AbortSignal): Promise<void> {
+  const deadlineMs = Date.now() + READY_TIMEOUT_MS;
+  while (Date.now() < deadlineMs) {
+    signal.throwIfAborted();
+    if (child.exitCode !== null) throw new Error(`wrangler dev ended with code ${child.exitCode}`);
+    try {
+      const response = await fetch(`${origin}/health`, { signal: AbortSignal.timeout(2_000) });
+      if (response.ok) return;
+    } catch {
+      // Nobody listens yet, or it is still building: asked again until the deadline.
+    }
+    await sleep(100);
+  }
+  throw new Error(`${origin}/health did not answer within ${READY_TIMEOUT_MS / 1_000} s`);
+}
+
+/** Asks wrangler to end, which ends its own children; then ends whatever is left of the group. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined) return;
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    child.kill('SIGTERM');
+    await Promise.race([ended, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+  }
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // ESRCH: the group is empty, as it should be.
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  // `localhost` is both: someone may listen on either.
+  return (await canListen(port, '127.0.0.1')) && (await canListen(port, '::1'));
+}
+
+function canListen(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    // A machine without IPv6 has nobody listening there.
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'EADDRINUSE' && host === '::1'));
+    server.listen(port, host, () => server.close(() => resolve(true)));
+  });
+}
+
+function anyFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)));
+    });
+  });
+}

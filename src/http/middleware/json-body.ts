@@ -1,0 +1,80 @@
+/**
+ * Reads a request body and refuses what no schema should have to meet. Runs before the idempotency key is looked at and
+ * before anything is stored, so a refused body leaves its key free. The routes' schemas read the body that it leaves.
+ */
+import { createMiddleware } from 'hono/factory';
+import { BODY_BYTES_MAX } from '../../domain/limits.ts';
+import { scanBody } from '../body-scan.ts';
+import type { AppEnv } from '../context.ts';
+import { problem } from '../problem.ts';
+
+/** RFC 8259: JSON is UTF-8; a charset parameter may say so. */
+const JSON_CONTENT_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
+
+/**
+ * Checks, in order: Content-Length → bytes that arrive, counted → content type and encoding → UTF-8 → JSON → depth →
+ * text → card numbers.
+ */
+export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
+  if (Number(c.req.header('content-length') ?? 0) > BODY_BYTES_MAX) return tooLarge();
+  const bytes = await readBounded(c.req.raw.body);
+  if (bytes === null) return tooLarge();
+
+  const encoding = c.req.header('content-encoding') ?? 'identity';
+  if (!JSON_CONTENT_TYPE.test(c.req.header('content-type') ?? '') || encoding !== 'identity') {
+    return problem(c, 'unsupported_media_type', { detail: 'Send application/json in UTF-8, without an encoding.' });
+  }
+  const text = decodeUtf8(bytes);
+  if (text === null) return problem(c, 'invalid_json', { detail: 'The body is not valid UTF-8.' });
+  const parsed = parseJson(text);
+  if (!parsed.ok) return problem(c, 'invalid_json');
+  const finding = scanBody(parsed.value);
+  if (finding !== null) {
+    const { code, pointer, message } = finding;
+    return problem(c, code, { detail: message, errors: [{ in: 'body', pointer, message }] });
+  }
+  // The stream is spent: the schema's validator reads this one.
+  c.req.raw = new Request(c.req.url, { method: c.req.method, headers: c.req.raw.headers, body: text });
+  return next();
+
+  function tooLarge(): Response {
+    return problem(c, 'payload_too_large', { detail: `A body has at most ${BODY_BYTES_MAX} bytes.` });
+  }
+});
+
+/** The bytes of a body, or null as soon as there are more than BODY_BYTES_MAX of them. */
+async function readBounded(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array | null> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.byteLength;
+    // Leaving the loop cancels the stream: the rest is never read.
+    if (size > BODY_BYTES_MAX) return null;
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function decodeUtf8(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    // The only thing a fatal decoder throws for.
+    return null;
+  }
+}
+
+function parseJson(text: string): { readonly ok: true; readonly value: unknown } | { readonly ok: false } {
+  try {
+    return { ok: true, value: JSON.parse(text) };
+  } catch {
+    // The parser's message repeats parts of the body: it is not shown.
+    return { ok: false };
+  }
+}

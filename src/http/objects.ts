@@ -1,0 +1,70 @@
+/**
+ * How HTTP reaches the objects: typed stubs and one rule for a stub that threw. Never imports an object's code
+ * (docs/architecture.md, rule 6); called by the routes.
+ */
+import { hexFromPublicId, type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
+import type { PaymentSagaRpc, WalletRpc } from '../domain/rpc.ts';
+import { isOverloaded, isRetryable } from './problem.ts';
+
+/** The route part of the names of payment sagas: a key is the client's own per route. */
+export const PAYMENTS_ROUTE = '/payments';
+
+/** A contract as seen through a stub: every method answers a promise. */
+export type Calls<Rpc> = {
+  [Method in keyof Rpc]: Rpc[Method] extends (...input: infer Input) => infer Output
+    ? (...input: Input) => Promise<Awaited<Output>>
+    : never;
+};
+
+/** Makes a fresh stub of one object. A stub that threw is broken and is never used again. */
+export type Reach<Rpc> = () => Calls<Rpc>;
+
+/** The saga that owns an idempotency key: the key is the address. */
+export function sagaOfKey(env: Env, scope: Scope, key: string): Reach<PaymentSagaRpc> {
+  const name = sagaObjectName(scope, PAYMENTS_ROUTE, key);
+  return () => asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.getByName(name));
+}
+
+/** The saga behind a payment id, or null for an id that the namespace never minted: no stub, so no storage is touched. */
+export function sagaOfPayment(env: Env, paymentId: string): Reach<PaymentSagaRpc> | null {
+  const hex = hexFromPublicId('pay_', paymentId);
+  if (hex === null) return null;
+  const id = parseObjectId(env, hex);
+  return id === null ? null : () => asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.get(id));
+}
+
+export function walletOf(env: Env, scope: Scope, walletId: string): Reach<WalletRpc> {
+  const name = walletObjectName(scope, walletId);
+  return () => asCalls<WalletRpc>(env.WALLET.getByName(name));
+}
+
+function parseObjectId(env: Env, hex: string): DurableObjectId | null {
+  try {
+    return env.PAYMENT_SAGA.idFromString(hex);
+  } catch {
+    // The only thing it throws for: the digits are not an id of this namespace.
+    return null;
+  }
+}
+
+/** The platform's stub type turns our result unions into `never` where they hold `unknown`; the contract is the type. */
+function asCalls<Rpc>(stub: unknown): Calls<Rpc> {
+  return stub as Calls<Rpc>;
+}
+
+/**
+ * Calls an object, once more on a fresh stub when the runtime says that may help. Only for calls that are idempotent:
+ * all that HTTP makes are, by key, effect id or being reads. Overload is never answered with another call.
+ * @throws what the second call, or a call that is not to be repeated, threw.
+ */
+export async function callObject<Rpc, Result>(
+  reach: Reach<Rpc>,
+  call: (stub: Calls<Rpc>) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await call(reach());
+  } catch (error) {
+    if (isOverloaded(error) || !isRetryable(error)) throw error;
+    return await call(reach());
+  }
+}

@@ -1,0 +1,134 @@
+// What every response carries, what one log line says, and what it never says.
+import { reset } from 'cloudflare:test';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { continueTrace } from '../../src/http/middleware/request-context.ts';
+import { logLine } from '../../src/telemetry/log.ts';
+import { freshKey, jsonOf, pay, problemOf, runningPayment, sagaStub, send } from './client.ts';
+
+const UUID = /^[0-9a-f-]{36}$/;
+const lines: string[] = [];
+
+beforeEach(() => {
+  lines.length = 0;
+  vi.spyOn(console, 'log').mockImplementation((line: string) => lines.push(line));
+});
+afterAll(reset);
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const requestLines = () => lines.map((line) => JSON.parse(line)).filter((line) => line.event === 'http.request');
+
+it.each([
+  ['/health', 200],
+  ['/docs', 200],
+  ['/docs/swagger-ui.css', 200],
+  ['/openapi.json', 200],
+  ['/payments', 200],
+  ['/payments/x', 404],
+  ['/nowhere', 404],
+  ['/payments?limit=0', 400],
+])('%s carries an id, a trace and the security headers', async (path, status) => {
+  const { status: answered, headers } = await send(path);
+  expect(answered).toBe(status);
+  expect(headers.get('request-id')).toMatch(UUID);
+  expect(headers.get('traceparent')).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  expect(headers.get('x-content-type-options')).toBe('nosniff');
+  expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+  expect(headers.get('strict-transport-security')).toContain('max-age=');
+  expect(headers.get('referrer-policy')).toBe('no-referrer');
+});
+
+it('what holds money is never cached', async () => {
+  expect((await send('/payments')).headers.get('cache-control')).toBe('no-store');
+});
+
+describe('paths and methods', () => {
+  it('a path that does not exist is 404', async () => {
+    await problemOf(await send('/payment'), 404, 'not_found');
+    await problemOf(await send('/payments/'), 404, 'not_found');
+  });
+
+  it.each([
+    ['PUT', '/payments', 'POST, GET, HEAD'],
+    ['DELETE', '/payments/pay_1', 'GET, HEAD'],
+    ['POST', '/health', 'GET, HEAD'],
+    ['GET', '/wallets', 'POST'],
+    ['OPTIONS', '/wallets/w/deposits', 'POST'],
+  ])('%s %s is 405, with the methods that are taken', async (method, path, allow) => {
+    const response = await send(path, { method });
+    await problemOf(response, 405, 'method_not_allowed');
+    expect(response.headers.get('allow')).toBe(allow);
+  });
+});
+
+describe('a trace', () => {
+  const caller = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
+
+  it('goes on from the caller, in a span of ours, into the payment', async () => {
+    const key = freshKey();
+    const response = await pay(key, runningPayment(), { traceparent: caller });
+    const traceparent = response.headers.get('traceparent') ?? '';
+    expect(traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
+    expect(traceparent).not.toBe(caller);
+    const { id } = await jsonOf<{ id: string }>(response, 202);
+    const events = await (await send(`/payments/${id}/events`)).text();
+    expect(events).toContain('"trace_id":"0af7651916cd43dd8448eb211c80319c"');
+    expect((await sagaStub(key).describeKey()).kind).toBe('used');
+  });
+
+  it.each([
+    undefined,
+    '',
+    'nonsense',
+    caller.toUpperCase(),
+    caller.replace('00-', 'ff-'),
+    `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
+    `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`,
+  ])('begins anew for traceparent %s', (traceparent) => {
+    const trace = continueTrace(traceparent);
+    expect(trace.traceparent).toBe(`00-${trace.traceId}-${trace.traceparent.slice(36, 52)}-01`);
+    expect(trace.traceId).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
+    expect(trace.traceId).not.toBe('0af7651916cd43dd8448eb211c80319c');
+  });
+});
+
+describe('the log', () => {
+  it('has one line per request: pattern, status, ids, time', async () => {
+    const key = freshKey();
+    const created = await pay(key, runningPayment());
+    const { id } = await jsonOf<{ id: string }>(created, 202);
+    expect(requestLines()).toEqual([
+      {
+        event: 'http.request',
+        method: 'POST',
+        route: '/payments',
+        status: 202,
+        request_id: created.headers.get('request-id'),
+        trace_id: created.headers.get('traceparent')?.slice(3, 35),
+        duration_ms: expect.any(Number),
+        merchant: 'default',
+        payment_id: id,
+      },
+    ]);
+    await send('/payments/pay_1?');
+    expect(requestLines()[1]).toMatchObject({ route: '/payments/:id', status: 404, code: 'not_found' });
+  });
+
+  it('never holds a key, a token, a body or a query', async () => {
+    const key = `secret-key-${freshKey()}`;
+    await pay(key, runningPayment({ reference: 'secret-reference', token: 'secret-token-1234' }));
+    await send('/payments?reference=secret-reference');
+    await send(`/idempotency-keys/${key}`);
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.join('\n')).not.toContain('secret');
+  });
+
+  it('drops fields that are not allowed and cuts text', () => {
+    const fields = { code: 'x'.repeat(10_000), token: 'secret' };
+    logLine('test.line', fields);
+    const line = JSON.parse(lines[0] ?? '{}');
+    expect(line.code).toHaveLength(500);
+    expect(Object.keys(line)).toEqual(['event', 'code']);
+  });
+});

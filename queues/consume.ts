@@ -3,10 +3,11 @@
  * settle each message by itself. A batch is never retried as a whole, so one bad message harms no other. Poison goes to
  * the dead letters at once, with the reason. Consumers (one function each) say how to decode, group and handle.
  */
+import { InvariantError } from '../src/domain/errors.ts';
 import { ERROR_TEXT_LENGTH_MAX } from '../src/domain/limits.ts';
 import type { DeadMessage } from '../src/domain/messages.ts';
 import { errorText, logLine } from '../src/telemetry/log.ts';
-import { ACK, isOverloaded, type Verdict, verdictOnError } from './retry-policy.ts';
+import { isOverloaded, type Verdict, verdictOnError } from './retry-policy.ts';
 
 export interface Consumed<Body> {
   readonly message: Message;
@@ -56,7 +57,7 @@ async function handleGroup<Body>(
   items: readonly Consumed<Body>[],
 ): Promise<void> {
   const verdicts = await verdictsOn(consumer, items);
-  await Promise.all(items.map(({ message }, index) => settle(queue, env, message, verdicts[index] ?? ACK)));
+  await Promise.all(verdicts.map(({ message, verdict }) => settle(queue, env, message, verdict)));
 }
 
 /**
@@ -66,15 +67,25 @@ async function handleGroup<Body>(
 async function verdictsOn<Body>(
   consumer: Consumer<Body>,
   items: readonly Consumed<Body>[],
-): Promise<readonly Verdict[]> {
+): Promise<readonly { readonly message: Message; readonly verdict: Verdict }[]> {
   try {
-    return await consumer.handle(items);
+    const verdicts = await consumer.handle(items);
+    return items.map(({ message }, index) => ({ message, verdict: given(verdicts[index]) }));
   } catch (error) {
     if (items.length > 1 && !isOverloaded(error)) {
       return (await Promise.all(items.map((item) => verdictsOn(consumer, [item])))).flat();
     }
-    return items.map(({ message }) => verdictOnError(error, message.attempts, Math.random()));
+    return items.map(({ message }) => ({
+      message,
+      verdict: verdictOnError(error, message.attempts, Math.random()),
+    }));
   }
+}
+
+/** A message without a verdict is never acknowledged: nobody has said that it was handled. */
+function given(verdict: Verdict | undefined): Verdict {
+  if (verdict === undefined) throw new InvariantError('one_verdict_per_message');
+  return verdict;
 }
 
 async function settle(queue: string, env: Env, message: Message, verdict: Verdict): Promise<void> {

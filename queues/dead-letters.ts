@@ -9,7 +9,7 @@ import { deadMessageSchema } from '../src/domain/messages.ts';
 import { type DeadLetter, recordDeadLetters } from '../src/read-model/record-dead-letters.ts';
 import { logLine } from '../src/telemetry/log.ts';
 import { type Consumed, consume } from './consume.ts';
-import { ACK, type Verdict } from './retry-policy.ts';
+import { ACK, type Verdict, verdictOnError } from './retry-policy.ts';
 import { paymentSagaStub } from './sagas.ts';
 
 const ATTEMPTS_SPENT = 'its attempts are spent';
@@ -36,8 +36,7 @@ async function store(env: Env, queue: string, items: readonly Consumed<unknown>[
       alert: true,
     });
   }
-  await Promise.all(letters.map((letter) => tellSaga(env, letter)));
-  return letters.map(() => ACK);
+  return Promise.all(letters.map((letter, index) => tellSaga(env, letter, items[index]?.message.attempts ?? 1)));
 }
 
 function toLetter(queue: string, message: Message, body: unknown): DeadLetter {
@@ -61,9 +60,25 @@ function withoutToken(body: unknown): string {
   return JSON.stringify(body, (key, value: unknown) => (key === 'token' ? undefined : value)) ?? 'null';
 }
 
-/** A redelivered letter tells the saga again, which changes nothing: the death of a settled command is ignored. */
-async function tellSaga(env: Env, letter: DeadLetter): Promise<void> {
+/**
+ * A redelivered letter tells the saga again, which changes nothing: the death of a settled command is ignored. A saga
+ * that breaks on the news is a bug of its own: this letter is stored already, and another about it would help nobody.
+ */
+async function tellSaga(env: Env, letter: DeadLetter, attempts: number): Promise<Verdict> {
   const paymentId = letter.group_id?.replace('payment_', '');
-  if (letter.effect_id === null || paymentId === undefined) return;
-  await paymentSagaStub(env, paymentId)?.commandDied(letter.effect_id);
+  if (letter.effect_id === null || paymentId === undefined) return ACK;
+  try {
+    await paymentSagaStub(env, paymentId)?.commandDied(letter.effect_id);
+    return ACK;
+  } catch (error) {
+    const verdict = verdictOnError(error, attempts, Math.random());
+    if (verdict.kind !== 'dead') return verdict;
+    logLine('dead_letter.tell_failed', {
+      message_id: letter.id,
+      group_id: letter.group_id,
+      reason: verdict.reason,
+      alert: true,
+    });
+    return ACK;
+  }
 }

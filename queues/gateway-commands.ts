@@ -7,7 +7,7 @@
 import { readConfig } from '../src/config.ts';
 import { InvariantError } from '../src/domain/errors.ts';
 import type { Event } from '../src/domain/events/decode.ts';
-import { runGatewayCommand } from '../src/gateway/gateway.ts';
+import { type GatewayBatch, openGatewayBatch } from '../src/gateway/gateway.ts';
 import { type Consumed, consume } from './consume.ts';
 import { commandDecoder } from './decode-command.ts';
 import type { Verdict } from './retry-policy.ts';
@@ -23,24 +23,33 @@ const TYPES = [
 type GatewayMessage = Extract<Event, { event_type: (typeof TYPES)[number] }>;
 
 export async function consumeGatewayCommands(batch: MessageBatch, env: Env): Promise<void> {
+  const result = readConfig(env);
+  // Not the messages' fault: they wait for a deployment that can take them.
+  if (!result.ok) throw new InvariantError('configured', { problems: result.problems.join(' ') });
+  const { config } = result;
+  const gateway = openGatewayBatch(env, config);
   await consume<GatewayMessage>(batch, env, {
     decode: commandDecoder(TYPES),
     groupKey: (event) => event.metadata.message_deduplication_id,
-    handle: (items) => callGateway(env, items),
+    handle: (items) => callGateway(env, gateway, config.mode, items),
   });
+  await gateway.close();
 }
 
 /** The items of a group are deliveries of one effect: one call, one report, for all of them. */
-async function callGateway(env: Env, items: readonly Consumed<GatewayMessage>[]): Promise<readonly Verdict[]> {
+async function callGateway(
+  env: Env,
+  gateway: GatewayBatch,
+  mode: string,
+  items: readonly Consumed<GatewayMessage>[],
+): Promise<readonly Verdict[]> {
   const [first] = items;
   if (first === undefined) return [];
-  const result = readConfig(env);
-  if (!result.ok || result.config.mode !== first.body.metadata.mode) {
-    throw new InvariantError('mode_configured', { mode: first.body.metadata.mode });
-  }
+  const { metadata, payload } = first.body;
+  if (metadata.mode !== mode) throw new InvariantError('mode_configured', { mode: metadata.mode });
   // A call may have begun for this effect without our hearing of it: then "not sent" proves nothing of that one.
-  const mayHaveBegun = items.length > 1 || first.message.attempts > 1 || first.body.payload.unheard === true;
-  const outcome = await runGatewayCommand(env, result.config, first.body, Date.now(), { mayHaveBegun });
-  const verdict = await deliverOutcomes(env, first.body.payload.payment_id, [outcome]);
+  const mayHaveBegun = items.length > 1 || first.message.attempts > 1 || payload.unheard === true;
+  const outcome = await gateway.run(first.body, Date.now(), { mayHaveBegun });
+  const verdict = await deliverOutcomes(env, payload.payment_id, [outcome]);
   return items.map(() => verdict);
 }

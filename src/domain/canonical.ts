@@ -11,12 +11,21 @@ export type JsonValue = string | number | boolean | null | readonly JsonValue[] 
 
 /**
  * The canonical JSON text of `value`; members that are `undefined` are left out, as `JSON.stringify` does.
- * @throws InvariantError when `value` has no JSON form.
+ * @throws InvariantError when `value` has no JSON form: not a number, infinite, half of a surrogate pair, a function.
  */
 export function canonicalJson(value: unknown): string {
-  const text = canonicalize(value);
+  const text = canonicalOrUndefined(value);
   if (text === undefined) throw new InvariantError('canonical_json', { type: typeof value });
   return text;
+}
+
+function canonicalOrUndefined(value: unknown): string | undefined {
+  try {
+    return canonicalize(value);
+  } catch {
+    // The library throws for values that RFC 8785 excludes, and for nothing else; its message may quote the value.
+    return undefined;
+  }
 }
 
 /** SHA-256 of a UTF-8 text, as 64 hex digits. */

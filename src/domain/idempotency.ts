@@ -65,11 +65,12 @@ export function differingFields(
 ): string[] {
   const names = new Set([...Object.keys(stored), ...Object.keys(sent)]);
   return [...names]
-    .filter((name) => fieldJson(stored[name]) !== fieldJson(sent[name]))
+    .filter((name) => fieldJson(stored, name) !== fieldJson(sent, name))
     .map((name) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)
     .sort();
 }
 
-function fieldJson(value: unknown): string | undefined {
-  return value === undefined ? undefined : canonicalJson(value);
+/** Own members only: a field may be called `constructor`. */
+function fieldJson(body: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  return Object.hasOwn(body, name) && body[name] !== undefined ? canonicalJson(body[name]) : undefined;
 }

@@ -3,6 +3,7 @@
  */
 import type { PaymentFailureCode } from './errors.ts';
 import type { Scope } from './ids.ts';
+import type { PassedOver } from './routing.ts';
 
 export const PAYMENT_METHODS = ['balance', 'credit_card', 'debit_card'] as const;
 export type PaymentMethod = (typeof PAYMENT_METHODS)[number];
@@ -31,6 +32,12 @@ export interface PaymentFailure {
   readonly decline_code?: string;
 }
 
+export interface LateAuthorization {
+  readonly provider: string | null;
+  readonly reference: string | null;
+  readonly captured: boolean;
+}
+
 /** What the payment saga knows besides its state: the request, and what was learnt on the way. */
 export interface PaymentData {
   readonly paymentId: string;
@@ -39,8 +46,15 @@ export interface PaymentData {
   readonly request: PaymentRequest;
   /** Sandbox: the caller sent `X-Sandbox-Amount-Codes: on`. */
   readonly amountCodes: boolean;
+  /** The provider that the authorization went to, and that holds the money: all that follows is pinned to it. */
   readonly provider: string | null;
   readonly providerReference: string | null;
+  /** Providers of this round that provably charged nothing, and why. */
+  readonly passedOver: readonly PassedOver[];
+  /** How often every provider was passed over. */
+  readonly rounds: number;
+  /** Authorizations that came to light after the saga had given them up: each is undone by itself. */
+  readonly late: readonly LateAuthorization[];
   /** The provider has taken the money, not only set it aside: undoing is a refund, not a void. */
   readonly captured: boolean;
   readonly failure: PaymentFailure | null;
@@ -81,7 +95,8 @@ export interface PaymentView {
   completed_at?: string;
 }
 
-/** A token as it may be shown: enough to recognise it, never enough to use it. */
+/** A token as it may be shown: enough to recognise it, never enough to use it; at most half of it. */
 export function maskToken(token: string): string {
-  return token.length <= 8 ? '…' : `${token.slice(0, 4)}…${token.slice(-4)}`;
+  if (token.length <= 8) return '…';
+  return token.length <= 16 ? `…${token.slice(-4)}` : `${token.slice(0, 4)}…${token.slice(-4)}`;
 }

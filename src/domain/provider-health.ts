@@ -33,4 +33,3 @@ export interface ProviderHealthRpc {
   force(state: Breaker['forced'], operation?: GatewayOperation): readonly BreakerView[];
   read(): readonly BreakerView[];
 }
-

@@ -24,6 +24,7 @@ describe('a balance payment', () => {
       'payment.created',
       'orchestrator.wallet.hold_funds',
       'wallet.hold_funds',
+      'payment_gateway.routed',
       'orchestrator.gateway.authorize',
       'payment_gateway.response',
       'orchestrator.wallet.debit',
@@ -218,27 +219,50 @@ describe('an asynchronous authorization', () => {
 });
 
 describe('an authorization that provably reached nobody', () => {
-  test('is tried again with the same effect id until its budget is spent, and then fails with nothing charged', () => {
+  test('fails over: another command, under another effect id, names the next provider, and the log says why', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');
-    const effectId = saga.effectId('authorize');
-    while (saga.nowMs < START_MS + 2 * MINUTE_MS) {
-      saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
-      expect(saga.saga.state).toBe('authorizing');
-      saga.nowMs = nextDueAtMs(saga.saga) ?? 0;
-      if (saga.nowMs >= START_MS + 2 * MINUTE_MS) break;
-      saga.take({ kind: 'timer' });
-      expect(saga.effectId('authorize')).toBe(effectId);
-    }
+    const first = saga.effectId('authorize');
+    const { send, events } = saga.gateway('authorize', { gateway_status: 'NOT_SENT', reason: 'connection_refused' });
+    expect(events.find((event) => event.event_type === 'payment_gateway.routed')?.payload).toMatchObject({
+      provider: 'borealis',
+      candidates: ['acme', 'borealis'],
+      passed_over: [{ provider: 'acme', reason: 'connection_refused' }],
+    });
+    expect(send).toMatchObject([{ name: 'authorize', event: { payload: { provider: 'borealis' } } }]);
+    expect(saga.effectId('authorize')).not.toBe(first);
+    expect(saga.saga.state).toBe('authorizing');
+  });
+
+  test('starts over from the first provider, after a wait, when every one was passed over', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
     saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    expect(saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'borealis' }).send).toEqual([]);
+    const dueAtMs = nextDueAtMs(saga.saga) ?? 0;
+    expect(dueAtMs).toBeGreaterThan(saga.nowMs);
+    const { send } = saga.wait(dueAtMs - saga.nowMs);
+    expect(send).toMatchObject([{ name: 'authorize', event: { payload: { provider: 'acme' } } }]);
+  });
+
+  test('is tried until the budget of the step is spent, and then fails with nothing charged', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    for (let answers = 0; answers < 100 && saga.saga.state === 'authorizing'; answers++) {
+      if (saga.saga.pending.some((command) => command.event !== null)) {
+        saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+      } else saga.wait((nextDueAtMs(saga.saga) ?? 0) - saga.nowMs);
+    }
     expect(saga.saga.state).toBe('releasing_funds');
     expect(saga.saga.data.failure?.code).toBe('gateway_unavailable');
+    expect(saga.nowMs - START_MS).toBeGreaterThanOrEqual(2 * MINUTE_MS);
   });
 
   test('waits at least as long as the provider asked', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');
-    saga.outcome('authorize', gatewayFact('authorize', { gateway_status: 'NOT_SENT' }), 60_000);
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'borealis', retry_after_ms: 60_000 });
     expect(nextDueAtMs(saga.saga)).toBe(START_MS + 60_000);
   });
 });
@@ -318,7 +342,35 @@ describe('every delivery may come again, late or out of order (S7)', () => {
     expect(saga.saga.state).toBe('failed');
     saga.gateway('authorize', AUTHORIZED);
     expect(saga.saga.state).toBe('failed');
-    expect(saga.sent.at(-1)?.name).toBe('unauthorize');
+    expect(saga.sent.at(-1)).toMatchObject({ name: 'undo_late', event: { payload: { provider: 'acme' } } });
+    saga.gateway('undo_late', { gateway_status: 'VOIDED' });
+    expect(saga.saga.pending.map((command) => command.name)).toEqual(['notify']);
+  });
+
+  test('an authorization that shows up at a provider the saga has left is undone there, and nowhere else (S1)', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    const atAcme = saga.effectId('authorize');
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    const fact = gatewayFact('authorize', { ...AUTHORIZED, provider: 'acme' });
+    saga.take({ kind: 'outcome', outcome: { effect_id: atAcme, fact } });
+    expect(saga.saga.state).toBe('authorizing');
+    expect(saga.sent.at(-1)).toMatchObject({ name: 'undo_late', event: { payload: { provider: 'acme' } } });
+    saga.gateway('authorize', { gateway_status: 'AUTHORIZED', provider: 'borealis', provider_reference: 'ch_2' });
+    expect(saga.saga.state).toBe('debiting');
+    expect(saga.saga.data).toMatchObject({ provider: 'borealis', providerReference: 'ch_2' });
+  });
+
+  test('a late authorization that cannot be undone is said to need a person, and the status stays', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'UNAUTHORIZED' });
+    saga.wallet('release');
+    const late = { effect_id: saga.effectId('authorize'), fact: gatewayFact('authorize', AUTHORIZED) };
+    saga.take({ kind: 'outcome', outcome: late });
+    saga.gateway('undo_late', { gateway_status: 'VOID_FAILED' });
+    expect(saga.saga.state).toBe('failed');
+    expect(saga.types().at(-1)).toBe('payment.needs_attention');
   });
 
   test('an answer to a look-up that is no longer asked is ignored', () => {
@@ -388,17 +440,19 @@ describe('the table', () => {
 
 describe('whether every sending was heard of', () => {
   test('stays true while each is answered before the next', () => {
-    const saga = new SagaDriver();
-    saga.wallet('hold');
-    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
-    expect(saga.wait(5 * SECOND_MS).send).toMatchObject([{ name: 'authorize', attempts: 2, allHeard: true }]);
+    const saga = authorized();
+    saga.wallet('debit', 'hold_resolved');
+    saga.gateway('unauthorize', { gateway_status: 'UNKNOWN' });
+    expect(saga.wait(MINUTE_MS).send).toMatchObject([
+      { name: 'unauthorize', attempts: 2, allHeard: true },
+      { name: 'release', attempts: 2, allHeard: false },
+    ]);
   });
 
-  test('is false for good once one was sent again unanswered: "not sent" then proves nothing of the lost one', () => {
+  test('is false for good once one was sent again unanswered: "not sent" would prove nothing of the lost one', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');
     expect(saga.wait(5 * SECOND_MS).send).toMatchObject([{ name: 'authorize', attempts: 2, allHeard: false }]);
-    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
     expect(saga.wait(10 * SECOND_MS).send).toMatchObject([{ name: 'authorize', attempts: 3, allHeard: false }]);
   });
 });

@@ -37,6 +37,7 @@ describe('three books agree: the payment, the wallet, the provider', () => {
       'payment.created',
       'orchestrator.wallet.hold_funds',
       'wallet.hold_funds',
+      'payment_gateway.routed',
       'orchestrator.gateway.authorize',
       'payment_gateway.response',
       'orchestrator.wallet.debit',
@@ -89,12 +90,13 @@ describe('three books agree: the payment, the wallet, the provider', () => {
     expect(charge).toMatchObject({ status: 'voided', calls: { authorize: 1, void: 1 } });
     const types = await timeline(payment.id);
     // The two compensations run side by side and end in either order.
-    const ends = types.splice(10, 2).sort();
-    types.splice(10, 0, ...ends);
+    const ends = types.splice(11, 2).sort();
+    types.splice(11, 0, ...ends);
     expect(types).toEqual([
       'payment.created',
       'orchestrator.wallet.hold_funds',
       'wallet.hold_funds',
+      'payment_gateway.routed',
       'orchestrator.gateway.authorize',
       'payment_gateway.response',
       'orchestrator.wallet.debit',

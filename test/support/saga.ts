@@ -19,7 +19,7 @@ export const START_MS = Date.UTC(2026, 0, 1);
 export function paymentData(request: Partial<PaymentRequest> = {}): PaymentData {
   return {
     paymentId: PAYMENT_ID,
-    scope: { merchant: 'default', mode: 'live' },
+    scope: { merchant: 'default', mode: 'sandbox' },
     idempotencyKey: 'key-1',
     request: {
       wallet_id: 'wal-1',
@@ -32,6 +32,9 @@ export function paymentData(request: Partial<PaymentRequest> = {}): PaymentData 
     amountCodes: false,
     provider: null,
     providerReference: null,
+    passedOver: [],
+    rounds: 0,
+    late: [],
     captured: false,
     failure: null,
     refundedAmount: 0,
@@ -88,8 +91,11 @@ export class SagaDriver {
     return this.outcome(command, walletFact(command, refusal));
   }
 
-  gateway(command: 'authorize' | 'lookup' | 'capture' | 'unauthorize' | 'refund', answer: GatewayAnswer): PaymentStep {
-    return this.outcome(command, gatewayFact(command, answer));
+  gateway(
+    command: 'authorize' | 'lookup' | 'capture' | 'unauthorize' | 'refund' | 'undo_late',
+    answer: GatewayAnswer,
+  ): PaymentStep {
+    return this.outcome(command, gatewayFact(command === 'undo_late' ? 'unauthorize' : command, answer));
   }
 
   /** Moves the clock and lets the timer look. */

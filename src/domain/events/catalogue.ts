@@ -137,6 +137,19 @@ export const CATALOGUE = {
     gatewayCommand,
     'Ask the provider what became of it.',
   ),
+  'payment_gateway.routed': row(
+    'fact',
+    'payment-service',
+    z.object({
+      payment_id: paymentId,
+      /** Absent: every provider of the rule has been passed over. */
+      provider: z.string().optional(),
+      rule: z.string(),
+      candidates: z.array(z.string()),
+      passed_over: z.array(z.object({ provider: z.string(), reason: z.string() })),
+    }),
+    'Which provider the next authorization goes to, by which rule, and why not to those before it.',
+  ),
   'payment_gateway.response': row(
     'fact',
     'payment-gateway',

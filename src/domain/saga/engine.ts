@@ -44,8 +44,8 @@ export interface Saga<State extends string = string, Data = unknown, Name extend
   readonly pending: readonly PendingCommand<Name>[];
   /** How often each command was issued: the `n` of its effect id. */
   readonly issued: Readonly<Record<string, number>>;
-  /** The result that settled each effect; an outcome that says the same again is a duplicate. Queries are not kept. */
-  readonly settled: Readonly<Record<string, Result>>;
+  /** What settled each effect, as `command:result`; an outcome that says the same again is a duplicate. No queries. */
+  readonly settled: Readonly<Record<string, string>>;
   /** How the commands of the present state have ended, for states that wait for several. */
   readonly results: Readonly<Record<string, Result>>;
 }
@@ -80,7 +80,15 @@ export interface Rule<State extends string, Data, Name extends string> {
   readonly send?: readonly Name[];
   /** Staying: the command remains pending and is sent again after its backoff. */
   readonly again?: boolean;
+  /** Entering: the commands of the entered state wait so long, in milliseconds, before they are issued. */
+  readonly afterMs?: (context: RuleContext<Data>) => number;
+  /** Facts recorded by this transition, before those of the entered state. */
+  readonly facts?: (data: Data) => readonly NewEvent[];
 }
+
+export type Rules<State extends string, Data, Name extends string> = {
+  readonly [key in `${Name}:${Result}`]?: readonly Rule<State, Data, Name>[];
+};
 
 export interface StateSpec<State extends string, Data, Name extends string> {
   readonly says: string;
@@ -88,7 +96,7 @@ export interface StateSpec<State extends string, Data, Name extends string> {
   readonly terminal?: boolean;
   /** Issued on entering. */
   readonly commands: (data: Data) => readonly Name[];
-  readonly on: { readonly [key in `${Name}:${Result}`]?: readonly Rule<State, Data, Name>[] };
+  readonly on: Rules<State, Data, Name>;
   /** For states that wait for all of their commands: where to go when the last has ended. */
   readonly whenAllEnded?: { readonly done: State; readonly otherwise: State };
   /** Facts recorded on entering. */
@@ -107,6 +115,10 @@ export interface SagaTable<State extends string, Data, Name extends string> {
   readonly touch: (data: Data, nowMs: number) => Data;
   readonly states: Readonly<Record<State, StateSpec<State, Data, Name>>>;
   readonly commands: Readonly<Record<Name, CommandSpec<Data, Name>>>;
+  /** Rules for every state that has none of its own for the outcome. */
+  readonly always: Rules<State, Data, Name>;
+  /** Rules, whatever the state, for late outcomes of an effect that a newer one of its command has replaced. */
+  readonly superseded: Rules<State, Data, Name>;
 }
 
 export interface StepContext {
@@ -218,12 +230,13 @@ class Draft<State extends string, Data, Name extends string> {
   }
 
   takeOutcome(outcome: Outcome): void {
-    const { name, result } = classify(outcome.fact);
-    const spec = this.#spec(name);
+    const { name: classified, result } = classify(outcome.fact);
     const pending = this.#saga.pending.find((command) => effectIdOf(command) === outcome.effect_id);
+    const settled = this.#saga.settled[outcome.effect_id];
+    const spec = this.#spec(pending?.name ?? settled?.split(':')[0] ?? classified);
     // A late answer to a question that is no longer asked, or the same answer again: nothing to learn.
     if (pending === undefined && spec.waitMs !== undefined) return;
-    if (this.#saga.settled[outcome.effect_id] === result) return;
+    if (settled === `${spec.name}:${result}`) return;
     this.record(outcome.fact.event_type, outcome.fact.payload, outcome.fact.event_type === 'payment_gateway.response');
     this.#apply(spec, result, pending ?? null, outcome);
   }
@@ -254,7 +267,7 @@ class Draft<State extends string, Data, Name extends string> {
   }
 
   /** Enters `state`: facts first, then its commands. Questions of the state before are dropped; effects never are. */
-  enter(state: State): void {
+  enter(state: State, afterMs = 0): void {
     const spec = this.#table.states[state];
     this.#saga = {
       ...this.#saga,
@@ -264,7 +277,7 @@ class Draft<State extends string, Data, Name extends string> {
       results: {},
     };
     for (const fact of spec.facts?.(this.#saga.data) ?? []) this.record(fact.type, fact.payload);
-    for (const name of spec.commands(this.#saga.data)) this.#issue(name);
+    for (const name of spec.commands(this.#saga.data)) this.#issue(name, afterMs);
   }
 
   #apply(
@@ -275,7 +288,7 @@ class Draft<State extends string, Data, Name extends string> {
   ): void {
     const state = this.#table.states[this.#saga.state];
     const context = { ...this.#context, saga: this.#saga, fact: outcome?.fact ?? null };
-    const rules = state.on[`${spec.name}:${result}`];
+    const rules = this.#rules(spec, result, outcome?.effect_id ?? null);
     const rule = rules?.find((candidate) => candidate.when?.(context) ?? true);
     if (rules !== undefined && rule === undefined) {
       throw new InvariantError('saga_rule_total', { state: this.#saga.state, command: spec.name, result });
@@ -289,11 +302,24 @@ class Draft<State extends string, Data, Name extends string> {
     // No rule: it came too late to change anything, and is recorded (S4).
     if (rule === undefined) return;
     this.#learn(rule, context);
+    for (const fact of rule.facts?.(this.#saga.data) ?? []) this.record(fact.type, fact.payload);
     for (const name of rule.send ?? []) this.#issue(name);
     const to = rule.to ?? this.#joined(state);
     if (to === undefined) return;
     if (state.terminal) throw new InvariantError('S4_terminal_left', { state: this.#saga.state, to });
-    this.enter(to);
+    this.enter(to, rule.afterMs?.(context));
+  }
+
+  #rules(
+    spec: CommandSpec<Data, Name>,
+    result: Result,
+    effectId: string | null,
+  ): readonly Rule<State, Data, Name>[] | undefined {
+    const key = `${spec.name}:${result}` as const;
+    if (effectId !== null && spec.repeats === true && effectId !== this.#effectId(spec)) {
+      return this.#table.superseded[key];
+    }
+    return this.#table.states[this.#saga.state].on[key] ?? this.#table.always[key];
   }
 
   /** For states that wait for several commands: the way on, once the last of them has ended. */
@@ -319,7 +345,10 @@ class Draft<State extends string, Data, Name extends string> {
     this.#saga = {
       ...this.#saga,
       pending: this.#saga.pending.filter((candidate) => candidate !== command),
-      settled: isQuery || effectId === null ? this.#saga.settled : { ...this.#saga.settled, [effectId]: result },
+      settled:
+        isQuery || effectId === null
+          ? this.#saga.settled
+          : { ...this.#saga.settled, [effectId]: `${spec.name}:${result}` },
       results: { ...this.#saga.results, [spec.name]: result },
     };
   }
@@ -338,11 +367,13 @@ class Draft<State extends string, Data, Name extends string> {
   #wake(command: PendingCommand<Name>): void {
     const spec = this.#spec(command.name);
     const giveUpAtMs = spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
-    if (giveUpAtMs !== undefined && this.#context.nowMs >= giveUpAtMs) this.#apply(spec, 'spent', command, null);
-    else this.#hand(command);
+    const isSpent = giveUpAtMs !== undefined && this.#context.nowMs >= giveUpAtMs;
+    if (!isSpent) this.#hand(command);
+    // An effect that was only waiting for its time has provably reached nobody.
+    else this.#apply(spec, command.attempts === 0 && spec.waitMs === undefined ? 'not_sent' : 'spent', command, null);
   }
 
-  #issue(name: Name): void {
+  #issue(name: Name, afterMs = 0): void {
     const spec = this.#spec(name);
     const before = this.#saga.issued[name] ?? 0;
     const command: PendingCommand<Name> = {
@@ -355,13 +386,10 @@ class Draft<State extends string, Data, Name extends string> {
       dueAtMs: this.#context.nowMs,
     };
     this.#saga = { ...this.#saga, issued: { ...this.#saga.issued, [name]: before + 1 } };
-    if (spec.waitMs === undefined) {
-      this.#saga = { ...this.#saga, pending: [...this.#saga.pending, command] };
-      this.#hand(command);
-      return;
-    }
-    const dueAtMs = this.#context.nowMs + spec.waitMs(this.#context.policy, before);
-    this.#saga = { ...this.#saga, pending: [...this.#saga.pending, { ...command, dueAtMs }] };
+    const waitMs = spec.waitMs?.(this.#context.policy, before) ?? afterMs;
+    const waiting = { ...command, dueAtMs: this.#context.nowMs + waitMs };
+    this.#saga = { ...this.#saga, pending: [...this.#saga.pending, waiting] };
+    if (spec.waitMs === undefined && afterMs === 0) this.#hand(waiting);
   }
 
   /** Puts a command into the log if it is not there yet, and lists it for sending. */
@@ -382,15 +410,19 @@ class Draft<State extends string, Data, Name extends string> {
 
   #recordCommand(name: Name): Envelope {
     const spec = this.#spec(name);
-    const type = spec.type(this.#saga.data);
     const sequence = this.#saga.sequence + 1;
-    const { entityId } = this.#table.group(this.#saga.data);
-    const suffix = spec.repeats === true ? `.${this.#saga.issued[name] ?? 1}` : '';
     const payload = spec.payload(this.#saga.data, this.#context);
-    const event = this.#envelope(type, payload, `${type}.${entityId}${suffix}`, sequence);
+    const event = this.#envelope(spec.type(this.#saga.data), payload, this.#effectId(spec), sequence);
     this.#events.push(event);
     this.#saga = { ...this.#saga, sequence };
     return event;
+  }
+
+  /** The effect id of the newest command of that kind. */
+  #effectId(spec: CommandSpec<Data, Name>): string {
+    const { data, issued } = this.#saga;
+    const suffix = spec.repeats === true ? `.${issued[spec.name] ?? 1}` : '';
+    return `${spec.type(data)}.${this.#table.group(data).entityId}${suffix}`;
   }
 
   #envelope(type: EventType, payload: Record<string, unknown>, deduplicationId: string, sequence: number): Envelope {

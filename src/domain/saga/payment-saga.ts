@@ -13,9 +13,12 @@ import { toTimestamp } from '../events/envelope.ts';
 import { HOLD_TTL_MS } from '../limits.ts';
 import { currencyExponent } from '../money.ts';
 import type { PaymentData } from '../payment.ts';
+import { backoffMs } from '../retry.ts';
+import { type PassedOver, ROUTE_RULES, type RouteDecision, route } from '../routing.ts';
 import {
   begin,
   type CommandSpec,
+  type NewEvent,
   type PendingCommand,
   type Rule,
   type RuleContext,
@@ -52,6 +55,7 @@ export const PAYMENT_COMMANDS = [
   'release',
   'unauthorize',
   'refund',
+  'undo_late',
   'notify',
 ] as const;
 export type PaymentCommand = (typeof PAYMENT_COMMANDS)[number];
@@ -101,7 +105,46 @@ function provider(data: PaymentData, context: Context): PaymentData {
 
 /** From now on providers may be called; until when is fixed here, once. */
 function authorizingFrom(data: PaymentData, { nowMs, policy }: Pick<Context, 'nowMs' | 'policy'>): PaymentData {
-  return { ...data, authorizeNotAfterMs: nowMs + policy.authorizeBudgetMs };
+  return routed({ ...data, authorizeNotAfterMs: nowMs + policy.authorizeBudgetMs });
+}
+
+function routeOf({ scope, request, passedOver }: PaymentData): RouteDecision {
+  const { currency, method } = request;
+  return route(ROUTE_RULES[scope.mode], { merchant: scope.merchant, currency, method }, passedOver);
+}
+
+function routed(data: PaymentData): PaymentData {
+  return { ...data, provider: routeOf(data).provider, providerReference: null };
+}
+
+/** The provider that was asked provably charged nothing. */
+function withPassedOver(data: PaymentData, context: Context): readonly PassedOver[] {
+  const reason = gatewayAnswer(context)?.reason ?? 'not_sent';
+  return data.provider === null ? data.passedOver : [...data.passedOver, { provider: data.provider, reason }];
+}
+
+const passOver = (data: PaymentData, context: Context): PaymentData =>
+  routed({ ...data, passedOver: withPassedOver(data, context) });
+
+/** Every provider was passed over: the step again, from the first. */
+const startOver = (data: PaymentData): PaymentData => routed({ ...data, passedOver: [], rounds: data.rounds + 1 });
+
+const hasAnotherProvider = (context: Context): boolean =>
+  routeOf({ ...context.saga.data, passedOver: withPassedOver(context.saga.data, context) }).provider !== null;
+
+const roundWaitMs = ({ saga, policy, random, fact }: Context): number => {
+  const askedMs = fact === null ? 0 : ((fact.payload as { retry_after_ms?: number }).retry_after_ms ?? 0);
+  return Math.max(askedMs, backoffMs(policy.round, saga.data.rounds + 1, random()));
+};
+
+function cameLate(data: PaymentData, context: Context): PaymentData {
+  const answer = gatewayAnswer(context);
+  const late = {
+    provider: answer?.provider ?? data.provider,
+    reference: answer?.provider_reference ?? null,
+    captured: answer?.gateway_status === 'CAPTURED',
+  };
+  return { ...data, late: [...data.late, late] };
 }
 
 function unknown(data: PaymentData, context: Context): PaymentData {
@@ -163,8 +206,8 @@ const UNKNOWN: readonly PaymentRule[] = [
 ];
 const AGAIN: readonly PaymentRule[] = [{ again: true }];
 const ENDED: readonly PaymentRule[] = [{}];
-/** An authorization that shows up after the saga gave it up is voided; the status does not change (S4). */
-const LATE_SUCCESS: readonly PaymentRule[] = [{ learn: provider, send: ['unauthorize'] }];
+/** An authorization that shows up after the saga gave it up is undone; the status does not change (S4). */
+const LATE_SUCCESS: readonly PaymentRule[] = [{ learn: cameLate, send: ['undo_late'] }];
 
 /** The answers to a look-up mean the same wherever it is asked. */
 const LOOKUP_RULES: StateSpec<PaymentState, PaymentData, PaymentCommand>['on'] = {
@@ -192,8 +235,9 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     },
   },
   authorizing: {
-    says: 'A provider is asked to authorize.',
+    says: 'A provider is asked to authorize; one that provably charged nothing is passed over for the next.',
     commands: () => ['authorize'],
+    facts: (data) => [{ type: 'payment_gateway.routed', payload: routedFact(data) }],
     on: {
       ...LOOKUP_RULES,
       'authorize:done': AUTHORIZED,
@@ -203,7 +247,8 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'authorize:spent': UNKNOWN,
       'authorize:not_sent': [
         ...turnBack({ when: budgetSpent, learn: failedWith('gateway_unavailable') }),
-        { again: true },
+        { when: hasAnotherProvider, to: 'authorizing', learn: passOver },
+        { to: 'authorizing', learn: startOver, afterMs: roundWaitMs },
       ],
     },
   },
@@ -282,7 +327,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     says: 'Nothing is held and nothing is in force at a provider.',
     terminal: true,
     commands: () => ['notify'],
-    on: { 'authorize:done': LATE_SUCCESS, 'unauthorize:not_sent': AGAIN, 'unauthorize:unknown': AGAIN },
+    on: { 'authorize:done': LATE_SUCCESS },
     facts: (data) => [
       { type: 'payment.failed', payload: failedFact(data) },
       { type: 'metrics.payment.failure', payload: { payment_id: data.paymentId } },
@@ -292,12 +337,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     says: 'A person retries or resolves it; it is counted, alerted and listed.',
     commands: () => [],
     on: {},
-    facts: (data) => [
-      {
-        type: 'payment.needs_attention',
-        payload: { payment_id: data.paymentId, reason: data.attentionReason ?? 'compensation_failed' },
-      },
-    ],
+    facts: (data) => [attentionFact(data, data.attentionReason ?? 'compensation_failed')],
   },
 };
 
@@ -342,6 +382,8 @@ const COMMANDS: Readonly<Record<PaymentCommand, CommandSpec<PaymentData, Payment
     name: 'authorize',
     type: () => 'orchestrator.gateway.authorize',
     payload: (data) => ({ ...gatewayPayload(data), not_after: toTimestamp(data.authorizeNotAfterMs) }),
+    // One effect per provider asked: a failover is another command (decision 0012).
+    repeats: true,
     giveUpAtMs: (saga) => saga.data.authorizeNotAfterMs,
   },
   lookup: {
@@ -380,6 +422,21 @@ const COMMANDS: Readonly<Record<PaymentCommand, CommandSpec<PaymentData, Payment
     payload: gatewayPayload,
     giveUpAtMs: compensationGiveUp,
   },
+  undo_late: {
+    name: 'undo_late',
+    type: (data) => (data.late.at(-1)?.captured ? 'orchestrator.gateway.refund' : 'orchestrator.gateway.unauthorize'),
+    payload: (data) => {
+      const { provider: _pinned, provider_reference: _reference, ...payload } = gatewayPayload(data);
+      const late = data.late.at(-1);
+      return {
+        ...payload,
+        ...(late?.provider != null && { provider: late.provider }),
+        ...(late?.reference != null && { provider_reference: late.reference }),
+      };
+    },
+    repeats: true,
+    giveUpAtMs: compensationGiveUp,
+  },
   notify: {
     name: 'notify',
     type: (data): EventType =>
@@ -393,6 +450,21 @@ const COMMANDS: Readonly<Record<PaymentCommand, CommandSpec<PaymentData, Payment
 function paymentFact(data: PaymentData, status: 'PENDING' | 'COMPLETED' | 'FAILED'): Record<string, unknown> {
   const { wallet_id, service_id, amount, currency, method } = data.request;
   return { payment_id: data.paymentId, wallet_id, service_id, amount, currency, method, status };
+}
+
+function routedFact(data: PaymentData): Record<string, unknown> {
+  const { provider: name, rule, candidates, passedOver } = routeOf(data);
+  return {
+    payment_id: data.paymentId,
+    ...(name !== null && { provider: name }),
+    rule,
+    candidates: [...candidates],
+    passed_over: passedOver.map((each) => ({ ...each })),
+  };
+}
+
+function attentionFact(data: PaymentData, reason: string): NewEvent {
+  return { type: 'payment.needs_attention', payload: { payment_id: data.paymentId, reason } };
 }
 
 function failedFact(data: PaymentData): Record<string, unknown> {
@@ -423,4 +495,15 @@ export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> 
   touch: (data, nowMs) => ({ ...data, updatedAtMs: nowMs }),
   states: STATES,
   commands: COMMANDS,
+  always: {
+    'undo_late:done': ENDED,
+    'undo_late:absent': ENDED,
+    'undo_late:pending': AGAIN,
+    'undo_late:unknown': AGAIN,
+    'undo_late:not_sent': AGAIN,
+    // The status is what it was; that money is in force where it should not be is a person's turn.
+    'undo_late:refused': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
+    'undo_late:spent': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
+  },
+  superseded: { 'authorize:done': LATE_SUCCESS },
 };

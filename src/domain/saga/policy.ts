@@ -11,6 +11,8 @@ export interface SagaPolicy {
   readonly resend: Backoff;
   /** The gateway's step may begin calls for this long; then it has failed, or is unknown. */
   readonly authorizeBudgetMs: number;
+  /** How long to wait, when every provider was passed over, before they are asked again from the first. */
+  readonly round: Backoff;
   /** A call that began in time can still land for this long after: an absence seen earlier proves nothing. */
   readonly absenceGraceMs: number;
   /** Waits between look-ups, from the moment an outcome became unknown; the last is repeated. */
@@ -26,6 +28,7 @@ export const SAGA_POLICIES: Readonly<Record<'sandbox' | 'live', SagaPolicy>> = {
     // 5 s: longer than three healthy hops with their queue retries; 5 min: an operator has been alerted by then.
     resend: { firstMs: 5 * SECOND_MS, maxMs: 5 * MINUTE_MS },
     authorizeBudgetMs: 2 * MINUTE_MS,
+    round: { firstMs: 2 * SECOND_MS, maxMs: 30 * SECOND_MS },
     absenceGraceMs: MINUTE_MS,
     lookupScheduleMs: [5 * SECOND_MS, 30 * SECOND_MS, 5 * MINUTE_MS, HOUR_MS, DAY_MS],
     lateWindowMs: 72 * HOUR_MS,
@@ -34,6 +37,7 @@ export const SAGA_POLICIES: Readonly<Record<'sandbox' | 'live', SagaPolicy>> = {
   sandbox: {
     resend: { firstMs: 5 * SECOND_MS, maxMs: MINUTE_MS },
     authorizeBudgetMs: 20 * SECOND_MS,
+    round: { firstMs: 250, maxMs: 5 * SECOND_MS },
     absenceGraceMs: 5 * SECOND_MS,
     lookupScheduleMs: [
       SECOND_MS,

@@ -35,13 +35,25 @@ export default defineConfig({
         },
       },
       {
-        // Many payments at once, with production's times: sending again early would add load to load.
+        // Many payments at once, and providers that do not answer, with the sandbox's own times: sending again early would
+        // add load to load.
         plugins: [workersRuntime({})],
         test: {
-          name: 'contention',
-          include: ['test/contention/**/*.test.ts'],
+          name: 'stories',
+          include: ['test/{contention,stories}/**/*.test.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: 120_000,
+        },
+      },
+      {
+        // What a person runs, as processes over real HTTP. After everything else: it measures nothing, and needs the cores.
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

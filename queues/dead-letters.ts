@@ -7,10 +7,10 @@ import { envelopeSchema } from '../src/domain/events/envelope.ts';
 import { DEAD_LETTER_BODY_LENGTH_MAX } from '../src/domain/limits.ts';
 import { deadMessageSchema } from '../src/domain/messages.ts';
 import { type DeadLetter, recordDeadLetters } from '../src/read-model/record-dead-letters.ts';
+import { paymentSagaStub } from '../src/stubs.ts';
 import { logLine } from '../src/telemetry/log.ts';
 import { type Consumed, consume } from './consume.ts';
 import { ACK, type Verdict, verdictOnError } from './retry-policy.ts';
-import { paymentSagaStub } from './sagas.ts';
 
 const ATTEMPTS_SPENT = 'its attempts are spent';
 const DLQ_SUFFIX = '-dlq';

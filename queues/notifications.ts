@@ -4,11 +4,11 @@
  */
 import type { Event } from '../src/domain/events/decode.ts';
 import { recordNotifications } from '../src/read-model/record-notifications.ts';
+import { paymentSagaStub } from '../src/stubs.ts';
 import { logLine } from '../src/telemetry/log.ts';
 import { type Consumed, consume } from './consume.ts';
 import { commandDecoder } from './decode-command.ts';
 import { ACK, type Verdict, verdictOnError } from './retry-policy.ts';
-import { paymentSagaStub } from './sagas.ts';
 
 const TYPES = ['orchestrator.notify.payment_success', 'orchestrator.notify.payment_failure'] as const;
 type NotifyMessage = Extract<Event, { event_type: (typeof TYPES)[number] }>;

@@ -5,10 +5,10 @@
  */
 import { type Publication, publicationSchema } from '../src/domain/messages.ts';
 import { recordPublications } from '../src/read-model/record-publications.ts';
+import { paymentSagaStub } from '../src/stubs.ts';
 import { errorText, logLine } from '../src/telemetry/log.ts';
 import { type Consumed, consume, type Decoded } from './consume.ts';
 import { ACK, type Verdict } from './retry-policy.ts';
-import { paymentSagaStub } from './sagas.ts';
 
 export async function consumePaymentEvents(batch: MessageBatch, env: Env): Promise<void> {
   await consume<Publication>(batch, env, { decode, groupKey: () => 'record', handle: (items) => record(env, items) });

@@ -56,6 +56,8 @@ function meaning({ event_type: type, payload }: Envelope): string {
       return `→ wallet: set ${amount()} aside`;
     case 'wallet.hold_funds':
       return 'HELD';
+    case 'payment_gateway.routed':
+      return `to ${text('provider')}, by the rule ${text('rule')}`;
     case 'orchestrator.gateway.authorize':
       return '→ gateway: authorize the sale';
     case 'orchestrator.gateway.unauthorize':

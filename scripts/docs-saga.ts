@@ -14,7 +14,8 @@ import { SAGA_POLICIES } from '../src/domain/saga/policy.ts';
 import { keepFresh } from './keep-fresh.ts';
 
 type Spec = (typeof PAYMENT_SAGA.states)[PaymentState];
-type PaymentRule = NonNullable<Spec['on'][keyof Spec['on']]>[number];
+type PaymentRules = Spec['on'];
+type PaymentRule = NonNullable<PaymentRules[keyof PaymentRules]>[number];
 
 /** The kinds of payment that the table tells apart where it chooses commands. */
 const KINDS: readonly (readonly [string, PaymentData])[] = [
@@ -23,9 +24,29 @@ const KINDS: readonly (readonly [string, PaymentData])[] = [
   ['card, captured', kind('credit_card', true)],
 ];
 
-/** Only what the table's `commands` and `type` look at; anything else that they came to read would be undefined here. */
+/** A payment of that kind, with nothing learnt yet; of the times and ids nothing is shown. */
 function kind(method: 'balance' | 'credit_card', captured: boolean): PaymentData {
-  return { request: { method }, captured, failure: null } as PaymentData;
+  return {
+    paymentId: 'pay_',
+    scope: { merchant: 'default', mode: 'live' },
+    idempotencyKey: '',
+    request: { wallet_id: '', service_id: '', amount: 1, currency: 'USD', method },
+    amountCodes: false,
+    provider: null,
+    passedOver: [],
+    rounds: 0,
+    late: [],
+    providerReference: null,
+    captured,
+    failure: null,
+    refundedAmount: 0,
+    authorizeNotAfterMs: 0,
+    unknownSinceMs: null,
+    attentionReason: null,
+    createdAtMs: 0,
+    updatedAtMs: 0,
+    completedAtMs: null,
+  };
 }
 
 function commandsText(spec: Spec): string {
@@ -48,24 +69,24 @@ function guardText(rules: readonly PaymentRule[], index: number): string {
   return names.filter((name) => name !== '').join(' and ');
 }
 
-function ruleText(spec: Spec, rule: PaymentRule): string {
+function ruleText(rule: PaymentRule, spec?: Spec): string {
   const sends = (rule.send ?? []).map((name) => `send ${code(name)}`);
   const counts = rule.count === undefined ? [] : [`count ${code(rule.count)}`];
-  return [next(spec, rule), ...sends, ...counts].join('; ');
+  const wait = rule.afterMs === undefined ? [] : [`its commands wait ${code(rule.afterMs.name)}`];
+  const facts = (rule.facts?.(kind('balance', false)) ?? []).map(({ type }) => `record ${code(type)}`);
+  return [next(rule, spec), ...wait, ...facts, ...sends, ...counts].join('; ');
 }
 
-function next(spec: Spec, rule: PaymentRule): string {
+function next(rule: PaymentRule, spec?: Spec): string {
   if (rule.again === true) return 'stay; again later';
   if (rule.to !== undefined) return `**${rule.to}**`;
-  if (spec.whenAllEnded === undefined) return 'stay';
+  if (spec?.whenAllEnded === undefined) return 'stay';
   return 'stay, or go on if all have ended';
 }
 
 function stateText(state: PaymentState): string {
   const spec = PAYMENT_SAGA.states[state];
-  const rows = [...groupedByRules(spec)].flatMap(([, { results, rules }]) =>
-    rules.map((rule, index) => `| ${results} | ${guardText(rules, index)} | ${ruleText(spec, rule)} |`),
-  );
+  const rows = ruleRows(spec.on, spec);
   const facts = (spec.facts?.(kind('balance', false)) ?? []).map(({ type }) => code(type));
   return [
     `### ${state}`,
@@ -79,24 +100,27 @@ function stateText(state: PaymentState): string {
       : [
           `- When all its commands have ended: **${spec.whenAllEnded.done}** if all are done, else **${spec.whenAllEnded.otherwise}**`,
         ]),
-    ...(rows.length > 0 ? ['', '| result | if | then |', '|---|---|---|', ...rows] : []),
+    ...(rows.length > 0 ? ['', ...rows] : []),
     '',
   ].join('\n');
 }
 
-/** Results that the same rules answer, together. */
-function groupedByRules(spec: Spec): Map<string, { results: string; rules: readonly PaymentRule[] }> {
+/** A table of rules; results that the same rules answer stand together. */
+function ruleRows(on: PaymentRules, spec?: Spec): string[] {
   const groups = new Map<string, { results: string; rules: readonly PaymentRule[] }>();
-  for (const [on, rules] of rulesOf(spec)) {
-    const text = rules.map((rule, index) => `${guardText(rules, index)} ${ruleText(spec, rule)}`).join('\n');
-    const results = [groups.get(text)?.results, code(on)].filter((part) => part !== undefined).join(', ');
+  for (const [result, rules] of rulesOf(on)) {
+    const text = rules.map((rule, index) => `${guardText(rules, index)} ${ruleText(rule, spec)}`).join('\n');
+    const results = [groups.get(text)?.results, code(result)].filter((part) => part !== undefined).join(', ');
     groups.set(text, { results, rules });
   }
-  return groups;
+  const rows = [...groups.values()].flatMap(({ results, rules }) =>
+    rules.map((rule, index) => `| ${results} | ${guardText(rules, index)} | ${ruleText(rule, spec)} |`),
+  );
+  return rows.length === 0 ? [] : ['| result | if | then |', '|---|---|---|', ...rows];
 }
 
-function rulesOf(spec: Spec): [`${PaymentCommand}:${Result}`, readonly PaymentRule[]][] {
-  return Object.entries(spec.on) as [`${PaymentCommand}:${Result}`, readonly PaymentRule[]][];
+function rulesOf(on: PaymentRules): [`${PaymentCommand}:${Result}`, readonly PaymentRule[]][] {
+  return Object.entries(on) as [`${PaymentCommand}:${Result}`, readonly PaymentRule[]][];
 }
 
 /** One arrow for each pair of states, with the results that lead along it. */
@@ -104,7 +128,7 @@ function diagram(): string {
   const lines = PAYMENT_STATES.flatMap((state) => {
     const spec = PAYMENT_SAGA.states[state];
     const results = new Map<string, Set<string>>();
-    for (const [on, rules] of rulesOf(spec)) {
+    for (const [on, rules] of rulesOf(spec.on)) {
       for (const { to } of rules) if (to !== undefined) results.set(to, (results.get(to) ?? new Set()).add(on));
     }
     if (spec.whenAllEnded !== undefined) {
@@ -126,8 +150,12 @@ function diagram(): string {
 
 function commandRow(name: PaymentCommand): string {
   const spec = PAYMENT_SAGA.commands[name];
-  const failed = { ...kind('balance', false), failure: { code: 'debit_failed', message: '' } } as PaymentData;
-  const types = [...new Set([spec.type(kind('balance', false)), spec.type(failed)])].map(code).join(', ');
+  const other: PaymentData = {
+    ...kind('balance', false),
+    failure: { code: 'debit_failed', message: '' },
+    late: [{ provider: null, reference: null, captured: true }],
+  };
+  const types = [...new Set([spec.type(kind('balance', false)), spec.type(other)])].map(code).join(', ');
   const how = spec.waitMs === undefined ? 'an effect' : 'a question, on a schedule; dropped when the saga moves on';
   return `| ${code(name)} | ${types} | ${how} | ${spec.giveUpAtMs === undefined ? 'never' : 'yes: `spent`'} |`;
 }
@@ -157,6 +185,9 @@ function policyRows(): string[] {
       duration(policy.absenceGraceMs),
     ),
     row('waits between look-ups; the last is repeated', (policy) => policy.lookupScheduleMs.map(duration).join(', ')),
+    row('every provider was passed over: they are asked again after, growing to', ({ round }) =>
+      [round.firstMs, round.maxMs].map(duration).join(', '),
+    ),
     row('look-ups go on for (the late window)', (policy) => duration(policy.lateWindowMs)),
     row('a compensation, or a capture, is tried for', (policy) => duration(policy.compensationBudgetMs)),
   ];
@@ -177,15 +208,25 @@ command: **done**, it took effect · **refused**, it did not, for good · **pend
 **unknown**, it may have taken effect · **not_sent**, it provably reached nobody · **absent**, a look-up found nothing ·
 **spent**, given up. Unknown never reads as refused.
 
-A result that a state does not list comes too late to change anything: it is recorded, and the state stays. Of several rows
-for one result the first whose condition holds is taken. *Again later*: an effect after its backoff (or when the other side has
-asked to be left alone until then), a question when its schedule says so.
+A result that neither the state nor *In every state* lists comes too late to change anything: it is recorded, and the state
+stays. Of several rows for one result the first whose condition holds is taken. *Again later*: an effect after its backoff (or
+when the other side has asked to be left alone until then), a question when its schedule says so.
 
 ${diagram()}
 
 ## States
 
 ${PAYMENT_STATES.map(stateText).join('\n')}
+### In every state
+
+Where the state has no rule of its own for the result:
+
+${ruleRows(PAYMENT_SAGA.always).join('\n')}
+
+And for a late result of an effect that a newer one of the same command has replaced, whatever the state says:
+
+${ruleRows(PAYMENT_SAGA.superseded).join('\n')}
+
 ## Commands
 
 | command | event | is | given up |

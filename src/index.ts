@@ -3,6 +3,7 @@
  * (queues/); the Durable Object classes are exported for the bindings in wrangler.toml.
  */
 import { consumeBatch } from '../queues/index.ts';
+import { retryCallbacks } from './gateway/deliver-callback.ts';
 import { app } from './http/app.ts';
 
 export { PaymentSaga } from '../durable-objects/payment-saga/payment-saga.ts';
@@ -13,4 +14,7 @@ export { Wallet } from '../durable-objects/wallet/wallet.ts';
 export default {
   fetch: app.fetch,
   queue: consumeBatch,
+  scheduled: async (controller, env) => {
+    await retryCallbacks(env, controller.scheduledTime);
+  },
 } satisfies ExportedHandler<Env>;

@@ -16,6 +16,7 @@ import { paymentsCreate } from './routes/payments-create.ts';
 import { paymentsEvents } from './routes/payments-events.ts';
 import { paymentsGet } from './routes/payments-get.ts';
 import { paymentsList } from './routes/payments-list.ts';
+import { providersCallbacks } from './routes/providers-callbacks.ts';
 import { walletsCreate } from './routes/wallets-create.ts';
 import { walletsDeposit } from './routes/wallets-deposit.ts';
 import { walletsEntries } from './routes/wallets-entries.ts';
@@ -33,6 +34,8 @@ health(app);
 app.use(configuration);
 openapiGet(app);
 docs(app);
+// A callback is authenticated by its provider's signature.
+providersCallbacks(app);
 app.use(authentication);
 paymentsCreate(app);
 paymentsList(app);

@@ -2,19 +2,13 @@
  * How HTTP reaches the objects: typed stubs and one rule for a stub that threw. Never imports an object's code
  * (docs/architecture.md, rule 6); called by the routes.
  */
-import { hexFromPublicId, type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
+import { type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
 import type { PaymentSagaRpc, WalletRpc } from '../domain/rpc.ts';
+import { asCalls, type Calls, paymentObjectId } from '../stubs.ts';
 import { isOverloaded, isRetryable } from './problem.ts';
 
 /** The route part of the names of payment sagas: a key is the client's own per route. */
 export const PAYMENTS_ROUTE = '/payments';
-
-/** A contract as seen through a stub: every method answers a promise. */
-export type Calls<Rpc> = {
-  [Method in keyof Rpc]: Rpc[Method] extends (...input: infer Input) => infer Output
-    ? (...input: Input) => Promise<Awaited<Output>>
-    : never;
-};
 
 /** Makes a fresh stub of one object. A stub that threw is broken and is never used again. */
 export type Reach<Rpc> = () => Calls<Rpc>;
@@ -25,31 +19,15 @@ export function sagaOfKey(env: Env, scope: Scope, key: string): Reach<PaymentSag
   return () => asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.getByName(name));
 }
 
-/** The saga behind a payment id, or null for an id that the namespace never minted: no stub, so no storage is touched. */
+/** The saga behind a payment id, or null for an id that the namespace never minted. */
 export function sagaOfPayment(env: Env, paymentId: string): Reach<PaymentSagaRpc> | null {
-  const hex = hexFromPublicId('pay_', paymentId);
-  if (hex === null) return null;
-  const id = parseObjectId(env, hex);
+  const id = paymentObjectId(env, paymentId);
   return id === null ? null : () => asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.get(id));
 }
 
 export function walletOf(env: Env, scope: Scope, walletId: string): Reach<WalletRpc> {
   const name = walletObjectName(scope, walletId);
   return () => asCalls<WalletRpc>(env.WALLET.getByName(name));
-}
-
-function parseObjectId(env: Env, hex: string): DurableObjectId | null {
-  try {
-    return env.PAYMENT_SAGA.idFromString(hex);
-  } catch {
-    // The only thing it throws for: the digits are not an id of this namespace.
-    return null;
-  }
-}
-
-/** The platform's stub type turns our result unions into `never` where they hold `unknown`; the contract is the type. */
-function asCalls<Rpc>(stub: unknown): Calls<Rpc> {
-  return stub as Calls<Rpc>;
 }
 
 /**

@@ -2,13 +2,13 @@ import { env } from 'cloudflare:workers';
 import { expect, test } from 'vitest';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import {
-  acme,
   call,
   chargeOf,
   entries,
   freshKey,
   openWallet,
   postPayment,
+  provider,
   terminal,
   until,
   wallet,
@@ -50,7 +50,7 @@ test('P6: of 1,000 payments on a wallet funded for exactly 500, exactly 500 comp
   let after = '';
   let authorized = 0;
   for (let more = true; more; ) {
-    const page = await acme().books({ afterCharge: after });
+    const page = await provider('acme').books({ afterCharge: after });
     authorized += page.charges.filter(
       (charge) => charge.status === 'authorized' && ids.includes(charge.paymentId),
     ).length;

@@ -101,14 +101,14 @@ export async function timeline(id: string): Promise<string[]> {
   return page.data.map((event) => event.event_type);
 }
 
-export function acme() {
-  return env.SANDBOX_PROVIDER.getByName('acme');
+export function provider(name: string) {
+  return env.SANDBOX_PROVIDER.getByName(name);
 }
 
-/** What the provider's own books say of a payment, or null when it knows nothing of it. */
-export async function chargeOf(paymentId: string) {
+/** What a provider's own books say of a payment, or null when it knows nothing of it. */
+export async function chargeOf(paymentId: string, at = 'acme') {
   // Keys begin with the payment's id, so the page after its bare id begins with its charge.
-  const { charges } = await acme().books({ afterCharge: paymentId, limit: 1 });
+  const { charges } = await provider(at).books({ afterCharge: paymentId, limit: 1 });
   const [charge] = charges;
   return charge !== undefined && charge.paymentId === paymentId ? charge : null;
 }

@@ -347,6 +347,11 @@ function walletPayload({ paymentId, request }: PaymentData) {
   return { payment_id: paymentId, wallet_id: request.wallet_id, amount: request.amount, currency: request.currency };
 }
 
+/** Sandbox tokens whose story begins with a refused debit (docs/sandbox.md): there is no void without one. */
+function isDebitRefused({ scope, request }: PaymentData): boolean {
+  return scope.mode === 'sandbox' && /^pm_sim_(debit_fail|void_fail_\d+)$/.test(request.token ?? '');
+}
+
 function gatewayPayload(data: PaymentData): EventPayload<'orchestrator.gateway.capture'> {
   const { request } = data;
   return {
@@ -406,7 +411,7 @@ const COMMANDS: Readonly<Record<PaymentCommand, CommandSpec<PaymentData, Payment
     type: () => 'orchestrator.wallet.debit',
     payload: (data) => ({
       ...walletPayload(data),
-      ...(data.scope.mode === 'sandbox' && data.request.token === 'pm_sim_debit_fail' && { simulate: 'refuse' }),
+      ...(isDebitRefused(data) && { simulate: 'refuse' }),
     }),
   },
   release: { name: 'release', type: () => 'orchestrator.wallet.release_funds', payload: walletPayload },
@@ -497,11 +502,11 @@ export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> 
   commands: COMMANDS,
   always: {
     'undo_late:done': ENDED,
-    'undo_late:absent': ENDED,
     'undo_late:pending': AGAIN,
     'undo_late:unknown': AGAIN,
     'undo_late:not_sent': AGAIN,
     // The status is what it was; that money is in force where it should not be is a person's turn.
+    'undo_late:absent': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
     'undo_late:refused': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
     'undo_late:spent': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
   },

@@ -1,0 +1,59 @@
+/**
+ * Tells a stored callback to its saga, and notes what came of it. Called by the route when a callback comes in, and by the
+ * cron for those that found no saga then; telling it twice changes nothing.
+ */
+import { DAY_MS, MINUTE_MS } from '../domain/limits.ts';
+import {
+  type CallbackStatus,
+  noteCallback,
+  type StoredCallback,
+  undeliveredCallbacks,
+} from '../read-model/provider-callbacks.ts';
+import { paymentSagaStub } from '../stubs.ts';
+import { errorText, logLine } from '../telemetry/log.ts';
+
+/** A callback that has matched nothing for so long never will: it is abandoned, with an alert. */
+const UNMATCHED_MAX_MS = DAY_MS;
+/** Left to the route that is just taking it in. */
+const SETTLING_MS = MINUTE_MS;
+/** Tried in one run of the cron. */
+const RETRIED_MAX = 200;
+
+/** `unmatched`: no saga of ours has that id. What the saga's object throws is the caller's: nothing is noted then. */
+export async function deliverCallback(env: Env, callback: StoredCallback): Promise<'delivered' | 'unmatched'> {
+  const told = await paymentSagaStub(env, callback.entityId)?.deliver([callback.outcome]);
+  const status = told?.kind === 'delivered' ? 'delivered' : 'unmatched';
+  await noteCallback(env.DB, callback, status);
+  return status;
+}
+
+/** Tries those again that no saga has heard yet; gives up on what has matched nothing for a day, and says so. */
+export async function retryCallbacks(env: Env, nowMs: number): Promise<void> {
+  const callbacks = await undeliveredCallbacks(env.DB, nowMs - SETTLING_MS, RETRIED_MAX);
+  for (const callback of callbacks) {
+    const status = await retryOne(env, callback, nowMs);
+    logLine('callback.retried', {
+      provider: callback.provider,
+      payment_id: callback.entityId,
+      status,
+      ...(status === 'abandoned' && { alert: true }),
+    });
+  }
+}
+
+async function retryOne(
+  env: Env,
+  callback: StoredCallback & { readonly receivedAtMs: number },
+  nowMs: number,
+): Promise<CallbackStatus> {
+  try {
+    const status = await deliverCallback(env, callback);
+    if (status === 'delivered' || nowMs - callback.receivedAtMs < UNMATCHED_MAX_MS) return status;
+    await noteCallback(env.DB, callback, 'abandoned');
+    return 'abandoned';
+  } catch (error) {
+    // One object that is away must not keep the others from hearing theirs; the next run tries it again.
+    logLine('callback.retry_failed', { payment_id: callback.entityId, error: errorText(error) });
+    return 'received';
+  }
+}

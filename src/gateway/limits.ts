@@ -1,0 +1,35 @@
+/**
+ * Pure: every number of the gateway's path to a provider, noun first, unit last. What differs by mode stands side by side.
+ */
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../domain/limits.ts';
+
+/**
+ * How long one call may take before its outcome is unknown. Live: Stripe asks clients to wait long, since a charge at a
+ * slow bank takes up to 30 s and a timeout costs a look-up. Sandbox: short, so that every token's story ends in a minute.
+ */
+export const PROVIDER_TIMEOUT_MS = { live: 30 * SECOND_MS, sandbox: 2 * SECOND_MS } as const;
+
+/** Largest answer that is read; every answer we use is far below it. */
+export const ANSWER_BYTES_MAX = 256 * 1024;
+
+/** What a 429 without a `Retry-After` is taken to ask, and the longest that one is believed. */
+export const RETRY_AFTER_DEFAULT_MS = SECOND_MS;
+export const RETRY_AFTER_MAX_MS = 10 * MINUTE_MS;
+
+/** Longest idempotency key we make: every provider that we know takes 64 characters. */
+export const KEY_LENGTH_MAX = 64;
+
+/** A callback signed longer ago, or further ahead, than this is refused: Stripe's tolerance. */
+export const CALLBACK_WINDOW_MS = 5 * MINUTE_MS;
+/** A callback's body larger than this is refused unread. */
+export const CALLBACK_BYTES_MAX = 64 * 1024;
+
+/** How late a sandbox provider can still come up with a success. */
+export const SANDBOX_LATE_WINDOW_MS = 72 * HOUR_MS;
+
+/** A call that takes this long is slow, even when it succeeds: the breaker's other sign (domain/circuit-breaker.ts). */
+export const PROVIDER_SLOW_MS = { live: 10 * SECOND_MS, sandbox: 1_500 } as const;
+/** How long an isolate goes by a breaker that it has seen closed: one question a second, not one a batch. */
+export const HEALTH_FREE_MS = SECOND_MS;
+/** A health object that takes longer than this to answer is not waited for. */
+export const HEALTH_ASK_TIMEOUT_MS = 500;

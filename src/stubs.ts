@@ -1,0 +1,36 @@
+/**
+ * From an id to the object that owns it. One way for every caller (routes, consumers, cron): an id that the namespace did
+ * not mint leads nowhere, with no stub made and no storage touched. A stub that threw is broken: take a fresh one.
+ */
+import { hexFromPublicId } from './domain/ids.ts';
+import type { PaymentSagaRpc } from './domain/rpc.ts';
+
+/** A contract as seen through a stub: every method answers a promise. */
+export type Calls<Rpc> = {
+  [Method in keyof Rpc]: Rpc[Method] extends (...input: infer Input) => infer Output
+    ? (...input: Input) => Promise<Awaited<Output>>
+    : never;
+};
+
+/** The platform's stub type turns our result unions into `never` where they hold `unknown`; the contract is the type. */
+export function asCalls<Rpc>(stub: unknown): Calls<Rpc> {
+  return stub as Calls<Rpc>;
+}
+
+/** The object id inside a payment id, or null for one that is malformed or of another namespace. */
+export function paymentObjectId(env: Env, paymentId: string): DurableObjectId | null {
+  const hex = hexFromPublicId('pay_', paymentId);
+  if (hex === null) return null;
+  try {
+    return env.PAYMENT_SAGA.idFromString(hex);
+  } catch {
+    // The only thing it throws for: the digits are not an id of this namespace.
+    return null;
+  }
+}
+
+/** A fresh stub of the payment's object, or null for an id that leads nowhere. */
+export function paymentSagaStub(env: Env, paymentId: string): Calls<PaymentSagaRpc> | null {
+  const id = paymentObjectId(env, paymentId);
+  return id === null ? null : asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.get(id));
+}

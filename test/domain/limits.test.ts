@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import * as limits from '../../src/domain/limits.ts';
+import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
+
+const LIMITS = new Map<string, unknown>(Object.entries(limits));
+
+/** Numbers that are promised to clients (docs, API reference): changing one is an API change. */
+describe('what is published stays', () => {
+  test.each([
+    ['AMOUNT_MINOR_MAX', 9_000_000_000_000_000],
+    ['IDEMPOTENCY_KEY_LENGTH_MAX', 255],
+    ['CLIENT_ID_LENGTH_MAX', 64],
+    ['METADATA_KEYS_MAX', 20],
+    ['PREFER_WAIT_SECONDS_MAX', 25],
+    ['RETENTION_MS', 30 * 86_400_000],
+    ['HOLD_TTL_MS', 7 * 86_400_000],
+  ])('%s is %d', (name, value) => {
+    expect(LIMITS.get(name)).toBe(value);
+  });
+});
+
+describe('limits fit each other', () => {
+  test('every limit is a positive whole number', () => {
+    for (const [name, value] of LIMITS) {
+      expect([name, Number.isSafeInteger(value) && Number(value) > 0]).toEqual([name, true]);
+    }
+  });
+
+  test('a balance and its negative are safe integers', () => {
+    expect(Number.isSafeInteger(-limits.AMOUNT_MINOR_MAX)).toBe(true);
+  });
+
+  test.each(['live', 'sandbox'] as const)('a hold outlives every window of a %s saga', (mode) => {
+    const policy = SAGA_POLICIES[mode];
+    expect(limits.HOLD_TTL_MS).toBeGreaterThan(
+      policy.authorizeBudgetMs + policy.lateWindowMs + policy.compensationBudgetMs,
+    );
+  });
+
+  test.each(['live', 'sandbox'] as const)('the times of a %s saga are in order', (mode) => {
+    const { resend, lookupScheduleMs, lateWindowMs, authorizeBudgetMs, absenceGraceMs } = SAGA_POLICIES[mode];
+    expect(resend.firstMs).toBeLessThanOrEqual(resend.maxMs);
+    expect(lookupScheduleMs).toEqual([...lookupScheduleMs].sort((left, right) => left - right));
+    // An absence can be proven before the window closes.
+    expect(authorizeBudgetMs + absenceGraceMs).toBeLessThan(lateWindowMs);
+  });
+
+  test('the published look-up schedule of live mode is 5 s, 30 s, 5 min, 1 h, then daily, for 72 h', () => {
+    expect(SAGA_POLICIES.live.lookupScheduleMs).toEqual([5_000, 30_000, 300_000, 3_600_000, 86_400_000]);
+    expect(SAGA_POLICIES.live.lateWindowMs).toBe(72 * 3_600_000);
+  });
+
+  test('every queue batch fits one wallet call, and one sendBatch', () => {
+    const sizes = [...readFileSync('wrangler.toml', 'utf8').matchAll(/^max_batch_size = (\d+)$/gm)].map(([, size]) =>
+      Number(size),
+    );
+    expect(sizes.length).toBeGreaterThan(0);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.WALLET_COMMANDS_MAX);
+  });
+});

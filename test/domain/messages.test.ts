@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { deadMessageSchema, publicationSchema } from '../../src/domain/messages.ts';
+import { paymentRow } from '../../src/domain/payment-view.ts';
+import { SagaDriver } from '../support/saga.ts';
+
+const { saga, events } = new SagaDriver();
+const PUBLICATION = {
+  kind: 'publication',
+  group_id: `payment_${saga.data.paymentId}`,
+  payment: paymentRow(saga),
+  runs: [{ first: 1, last: events.length, events }],
+};
+const DEAD = { kind: 'dead_message', queue: 'wallet-commands', reason: 'malformed', body: { any: 'thing' } };
+
+describe('a publication', () => {
+  test('is taken as it was sent', () => {
+    expect(publicationSchema.parse(PUBLICATION)).toEqual(PUBLICATION);
+  });
+
+  test.each<[string, object]>([
+    ['of another kind', { kind: 'dead_message' }],
+    ['with no group', { group_id: undefined }],
+    ['with no row', { payment: undefined }],
+    ['with no run', { runs: [] }],
+    ['with a run of no event', { runs: [{ first: 1, last: 1, events: [] }] }],
+    ['with a run from 0', { runs: [{ first: 0, last: 1, events }] }],
+    ['with a run to a fraction', { runs: [{ first: 1, last: 1.5, events }] }],
+    ['with an event that is none', { runs: [{ first: 1, last: 1, events: [{ event_type: 'payment.created' }] }] }],
+    ...Object.entries({
+      id: 1,
+      merchant: null,
+      mode: 'test',
+      wallet_id: undefined,
+      service_id: undefined,
+      method: 'cash',
+      status: 'DONE',
+      reference: undefined,
+      created_at_ms: 1.5,
+      updated_at_ms: '2026-01-01T00:00:00.000Z',
+      sequence: 0,
+      body: {},
+    }).map(([name, value]): [string, object] => [
+      `with a wrong ${name}`,
+      { payment: { ...PUBLICATION.payment, [name]: value } },
+    ]),
+  ])('%s is refused', (_what, change) => {
+    expect(publicationSchema.safeParse({ ...PUBLICATION, ...change }).success).toBe(false);
+  });
+});
+
+describe('a message that died', () => {
+  test('is taken with any body', () => {
+    for (const body of [null, 'text', 7, [], {}]) {
+      expect(deadMessageSchema.parse({ ...DEAD, body })).toEqual({ ...DEAD, body });
+    }
+  });
+
+  test.each([
+    ['of another kind', { kind: 'publication' }],
+    ['with no queue', { queue: undefined }],
+    ['with no reason', { reason: undefined }],
+  ])('%s is refused', (_what, change) => {
+    expect(deadMessageSchema.safeParse({ ...DEAD, ...change }).success).toBe(false);
+  });
+});

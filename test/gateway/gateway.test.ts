@@ -1,0 +1,191 @@
+/** The rules of the gateway itself, over providers that answer what the test says. */
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../src/config.ts';
+import { type Delivery, GatewayBatch, openGatewayBatch } from '../../src/gateway/gateway.ts';
+import { HealthBatch } from '../../src/gateway/health.ts';
+import { providerKey } from '../../src/gateway/keys.ts';
+import type { LookupAnswer, Provider, ProviderAnswer } from '../../src/gateway/provider.ts';
+import { providersOf } from '../../src/gateway/registry.ts';
+import type { GatewayCommand } from '../../src/gateway/requests.ts';
+import { command, NOW_MS, newPaymentId, responseOf, saying } from './commands.ts';
+
+const providers = (...list: Provider[]) => new Map(list.map((provider) => [provider.name, provider]));
+
+/** The gateway over these providers, all of them healthy. */
+async function carryOut(given: Map<string, Provider>, told: GatewayCommand, nowMs: number, delivery: Delivery = {}) {
+  const health = new HealthBatch({ ask: async () => ({}), tell: async () => {} }, 'sandbox', new Map());
+  return await new GatewayBatch(given, health).run(told, nowMs, delivery);
+}
+
+const APPROVED: ProviderAnswer = { kind: 'approved', reference: 'ch_1', captured: false };
+const NOT_SENT: ProviderAnswer = { kind: 'not_sent', reason: 'not_connected' };
+
+describe('an outcome', () => {
+  it('answers the effect of its command', async () => {
+    const told = command('authorize');
+    const outcome = await carryOut(providers(saying('acme', APPROVED)), told, NOW_MS);
+    expect(outcome).toEqual({
+      effect_id: told.metadata.message_deduplication_id,
+      fact: {
+        event_type: 'payment_gateway.response',
+        payload: {
+          payment_id: told.payload.payment_id,
+          operation: 'authorize',
+          gateway_status: 'AUTHORIZED',
+          provider: 'acme',
+          provider_reference: 'ch_1',
+        },
+      },
+    });
+  });
+
+  it('carries how long the provider asks to be left alone', async () => {
+    const acme = saying('acme', { kind: 'throttled', retryAfterMs: 7_000 });
+    const outcome = await carryOut(providers(acme), command('authorize'), NOW_MS);
+    expect(outcome.retryAfterMs).toBe(7_000);
+    expect(responseOf(outcome)).toMatchObject({ gateway_status: 'NOT_SENT', retry_after_ms: 7_000 });
+  });
+
+  it("of a refund never carries the refund's reference as the payment's", async () => {
+    const acme = saying('acme', { kind: 'refunded', reference: 're_1' });
+    const response = responseOf(await carryOut(providers(acme), command('refund', { provider: 'acme' }), NOW_MS));
+    expect(response.gateway_status).toBe('REFUNDED');
+    expect(response.provider_reference).toBeUndefined();
+  });
+});
+
+describe('one command', () => {
+  it('reaches one provider only: a failover is another command', async () => {
+    const [acme, borealis] = [saying('acme', NOT_SENT), saying('borealis', APPROVED)];
+    const response = responseOf(await carryOut(providers(acme, borealis), command('authorize'), NOW_MS));
+    expect(response).toMatchObject({ gateway_status: 'NOT_SENT', provider: 'acme' });
+    expect(borealis.calls).toEqual([]);
+  });
+
+  it('goes to the provider that it names', async () => {
+    const [acme, borealis] = [saying('acme', APPROVED), saying('borealis', APPROVED)];
+    for (const operation of ['authorize', 'capture', 'unauthorize', 'refund', 'lookup'] as const) {
+      await carryOut(providers(acme, borealis), command(operation, { provider: 'borealis' }), NOW_MS);
+    }
+    expect(acme.calls).toEqual([]);
+    expect(borealis.calls.map((call) => call.operation)).toEqual(['authorize', 'capture', 'void', 'refund', 'lookup']);
+  });
+
+  it('that moves money and names no provider is a bug', async () => {
+    for (const operation of ['capture', 'unauthorize', 'refund'] as const) {
+      const told = carryOut(providers(saying('acme', APPROVED)), command(operation), NOW_MS);
+      await expect(told).rejects.toThrow('gateway_provider_pinned');
+    }
+  });
+
+  it('for a provider that is not configured is not sent, and says so', async () => {
+    const response = responseOf(await carryOut(providers(), command('capture', { provider: 'stripe' }), NOW_MS));
+    expect(response).toMatchObject({ gateway_status: 'NOT_SENT', reason: 'provider_not_configured: stripe' });
+  });
+});
+
+describe('a command that comes too late', () => {
+  const late = { not_after: new Date(NOW_MS - 1).toISOString() };
+
+  it('is not begun, and is unknown: an earlier delivery may have been', async () => {
+    const acme = saying('acme', APPROVED);
+    const response = responseOf(await carryOut(providers(acme), command('authorize', late), NOW_MS));
+    expect(response).toMatchObject({ gateway_status: 'UNKNOWN', reason: 'expired', provider: 'acme' });
+    expect(acme.calls).toEqual([]);
+  });
+
+  it('is begun up to the last millisecond', async () => {
+    const now = { not_after: new Date(NOW_MS).toISOString() };
+    const response = responseOf(await carryOut(providers(saying('acme', APPROVED)), command('authorize', now), NOW_MS));
+    expect(response.gateway_status).toBe('AUTHORIZED');
+  });
+});
+
+describe('a delivery after one that may have begun', () => {
+  const again = { mayHaveBegun: true };
+
+  it.each([NOT_SENT, { kind: 'throttled', retryAfterMs: 1 } as const, { kind: 'misconfigured', reason: 'x' } as const])(
+    'takes $kind of an authorization for no proof',
+    async (answer) => {
+      const told = await carryOut(providers(saying('acme', answer)), command('authorize'), NOW_MS, again);
+      expect(responseOf(told)).toMatchObject({ gateway_status: 'UNKNOWN', reason: 'earlier_delivery_unaccounted' });
+    },
+  );
+
+  it('takes every other answer as it is', async () => {
+    const told = await carryOut(providers(saying('acme', APPROVED)), command('authorize'), NOW_MS, again);
+    expect(responseOf(told).gateway_status).toBe('AUTHORIZED');
+    const voided = command('unauthorize', { provider: 'acme' });
+    const refusedVoid = await carryOut(providers(saying('acme', NOT_SENT)), voided, NOW_MS, again);
+    expect(responseOf(refusedVoid).gateway_status).toBe('NOT_SENT');
+  });
+});
+
+describe('a look-up without a pinned provider', () => {
+  const ABSENT: LookupAnswer = { kind: 'absent' };
+  const DECLINED: LookupAnswer = { kind: 'declined', declineCode: 'lost_card' };
+  const UNKNOWN: LookupAnswer = { kind: 'unknown', reason: 'timeout' };
+  const PENDING: LookupAnswer = { kind: 'pending', reference: 'ch_2' };
+
+  it.each([
+    [ABSENT, APPROVED, { gateway_status: 'AUTHORIZED', provider: 'borealis', provider_reference: 'ch_1' }],
+    [UNKNOWN, APPROVED, { gateway_status: 'AUTHORIZED', provider: 'borealis' }],
+    [PENDING, APPROVED, { gateway_status: 'AUTHORIZED', provider: 'borealis' }],
+    [DECLINED, PENDING, { gateway_status: 'PENDING', provider: 'borealis' }],
+    [ABSENT, UNKNOWN, { gateway_status: 'UNKNOWN', provider: 'borealis' }],
+    [DECLINED, UNKNOWN, { gateway_status: 'UNKNOWN' }],
+    [ABSENT, NOT_SENT, { gateway_status: 'NOT_SENT' }],
+    [ABSENT, DECLINED, { gateway_status: 'UNAUTHORIZED', provider: 'borealis', decline_code: 'lost_card' }],
+    [ABSENT, ABSENT, { gateway_status: 'ABSENT' }],
+  ] as const)('that hears $kind and $kind tells what matters most', async (first, second, expected) => {
+    const asked = providers(saying('acme', first), saying('borealis', second));
+    expect(responseOf(await carryOut(asked, command('lookup'), NOW_MS))).toMatchObject(expected);
+  });
+
+  it('is not an absence while one candidate cannot be asked', async () => {
+    const response = responseOf(await carryOut(providers(saying('acme', ABSENT)), command('lookup'), NOW_MS));
+    expect(response.gateway_status).toBe('NOT_SENT');
+  });
+});
+
+describe('the key that a provider sees', () => {
+  it('is the same on every try and differs by operation, provider and entity', async () => {
+    const acme = saying('acme', APPROVED);
+    const told = command('authorize');
+    await carryOut(providers(acme), told, NOW_MS);
+    await carryOut(providers(acme), told, NOW_MS + 1, { mayHaveBegun: true });
+    const pinned = { payment_id: told.payload.payment_id, provider: 'acme' };
+    for (const operation of ['capture', 'unauthorize', 'refund'] as const) {
+      await carryOut(providers(acme), command(operation, pinned), NOW_MS);
+    }
+    const refundId = newPaymentId().replace('pay_', 'ref_');
+    await carryOut(providers(acme), command('refund', { ...pinned, refund_id: refundId }), NOW_MS);
+    const id = told.payload.payment_id;
+    expect(acme.calls.map((call) => call.key)).toEqual([
+      `${id}.a.acme`,
+      `${id}.a.acme`,
+      `${id}.c.acme`,
+      `${id}.v.acme`,
+      `${id}.r.acme`,
+      `${refundId}.r.acme`,
+    ]);
+  });
+
+  it('fits every provider, and one that would not is a bug', () => {
+    expect(providerKey(newPaymentId(), 'authorize', 'mercado-pago').length).toBeLessThanOrEqual(64);
+    expect(() => providerKey(newPaymentId(), 'authorize', 'a-provider-too-long')).toThrow('provider_key_length');
+  });
+});
+
+describe('in live mode', () => {
+  const live = parseConfig({ MODE: 'live', AUTH: 'required', API_KEY_SECRET: 'x'.repeat(32) });
+
+  it('the sandbox providers do not exist', async () => {
+    if (!live.ok) throw new Error(live.problems.join());
+    expect(providersOf(env, live.config).has('acme')).toBe(false);
+    const told = command('authorize', { provider: 'acme' });
+    const response = responseOf(await openGatewayBatch(env, live.config).run(told, NOW_MS));
+    expect(response).toMatchObject({ gateway_status: 'NOT_SENT', reason: 'provider_not_configured: acme' });
+  });
+});

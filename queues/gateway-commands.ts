@@ -4,6 +4,7 @@
  * the saga looks it up. Only a failed report makes the message come again, and the provider's key makes that harmless.
  */
 
+import { waitUntil } from 'cloudflare:workers';
 import { readConfig } from '../src/config.ts';
 import { InvariantError } from '../src/domain/errors.ts';
 import type { Event } from '../src/domain/events/decode.ts';
@@ -33,7 +34,8 @@ export async function consumeGatewayCommands(batch: MessageBatch, env: Env): Pro
     groupKey: (event) => event.metadata.message_deduplication_id,
     handle: (items) => callGateway(env, gateway, config.mode, items),
   });
-  await gateway.close();
+  // The breakers' report holds up nothing, least of all the next batch.
+  waitUntil(gateway.close());
 }
 
 /** The items of a group are deliveries of one effect: one call, one report, for all of them. */

@@ -3,13 +3,9 @@
  */
 import type { PaymentData } from '../src/domain/payment.ts';
 import type { Result } from '../src/domain/saga/outcome.ts';
-import {
-  PAYMENT_COMMANDS,
-  PAYMENT_SAGA,
-  PAYMENT_STATES,
-  type PaymentCommand,
-  type PaymentState,
-} from '../src/domain/saga/payment-saga.ts';
+import { PAYMENT_SAGA } from '../src/domain/saga/payment-saga.ts';
+import type { PaymentCommand, PaymentState } from '../src/domain/saga/payment-types.ts';
+import { PAYMENT_COMMANDS, PAYMENT_STATES } from '../src/domain/saga/payment-types.ts';
 import { SAGA_POLICIES } from '../src/domain/saga/policy.ts';
 import { keepFresh } from './keep-fresh.ts';
 

@@ -44,7 +44,15 @@ export function parseConfig(env: object): ConfigResult {
   const { MODE: mode, AUTH: auth, API_KEY_SECRET: keySecret, SAGA_RESEND_FIRST_MS: firstMs } = vars.data;
   if (mode === 'live' && auth === 'open') return { ok: false, problems: ['AUTH'] };
   if (auth === 'required' && keySecret === undefined) return { ok: false, problems: ['API_KEY_SECRET'] };
+  return { ok: true, config: { mode, auth, policy: policyOf(mode, firstMs) } };
+}
+
+function policyOf(mode: Config['mode'], firstMs: number | undefined): SagaPolicy {
   const policy = SAGA_POLICIES[mode];
-  const resend = mode === 'sandbox' && firstMs !== undefined ? { ...policy.resend, firstMs } : policy.resend;
-  return { ok: true, config: { mode, auth, policy: { ...policy, resend } } };
+  if (mode !== 'sandbox' || firstMs === undefined) return policy;
+  return {
+    ...policy,
+    resend: { ...policy.resend, firstMs },
+    resendGateway: { ...policy.resendGateway, firstMs },
+  };
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Publication } from '../../src/domain/messages.ts';
-import type { PendingCommand } from '../../src/domain/saga/engine.ts';
+import type { PendingCommand } from '../../src/domain/saga/table.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
 
 /** The queue of a command, by the service in its type: `orchestrator.{service}.{action}`. */

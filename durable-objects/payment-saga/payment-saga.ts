@@ -22,7 +22,6 @@ import type {
   ReadPaymentResult,
   Trace,
 } from '../../src/domain/rpc.ts';
-import type { StepContext, StepInput } from '../../src/domain/saga/engine.ts';
 import type { Outcome } from '../../src/domain/saga/outcome.ts';
 import {
   afterAcknowledgement,
@@ -38,6 +37,7 @@ import {
 } from '../../src/domain/saga/payment-record.ts';
 import { stepPayment } from '../../src/domain/saga/payment-saga.ts';
 import { runsOf } from '../../src/domain/saga/publication.ts';
+import type { StepContext, StepInput } from '../../src/domain/saga/table.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
 import { sendCommands, sendPublication } from './dispatch.ts';
 import { PaymentStore } from './store.ts';

@@ -29,7 +29,6 @@ export const API_ERRORS = {
   not_found: row('refusal', 404, 'There is no such resource'),
   idempotency_key_not_found: row('refusal', 404, 'The idempotency key has not been used'),
   method_not_allowed: row('refusal', 405, 'The resource does not take this method'),
-  callback_unmatched: row('transient', 409, 'The callback is kept; no payment of ours matches it yet', true),
   idempotency_key_expired: row('refusal', 409, 'The idempotency key was used and its record has expired'),
   wallet_currency_conflict: row('refusal', 409, 'The wallet exists in another currency'),
   payload_too_large: row('refusal', 413, 'The body is too large'),
@@ -42,6 +41,7 @@ export const API_ERRORS = {
   internal_error: row('bug', 500, 'Something went wrong on our side'),
   overloaded: row('overloaded', 503, 'The service is overloaded', true),
   temporarily_unavailable: row('transient', 503, 'The service is temporarily unavailable', true),
+  callback_unmatched: row('transient', 503, 'The callback is kept; no payment of ours matches it yet', true),
   misconfigured: row('bug', 503, 'The service is not configured'),
 } as const satisfies Record<string, ApiErrorRow>;
 

@@ -5,7 +5,7 @@
 import { toTimestamp } from './events/envelope.ts';
 import type { PaymentRow } from './messages.ts';
 import { maskToken, type PaymentStatus, type PaymentView } from './payment.ts';
-import type { PaymentSagaValue } from './saga/payment-saga.ts';
+import type { PaymentSagaValue } from './saga/payment-types.ts';
 
 /** Public `status`: PENDING until the saga is in a terminal state. `needs_attention` is PENDING: nothing is decided. */
 export function paymentStatus(saga: PaymentSagaValue): PaymentStatus {

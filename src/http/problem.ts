@@ -15,6 +15,7 @@ const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ApiErrorCode, number>>> = {
   rate_limited: 1,
   overloaded: 2,
   temporarily_unavailable: 1,
+  callback_unmatched: 60,
 };
 
 export type FieldSource = 'body' | 'query' | 'header';

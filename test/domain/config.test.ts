@@ -54,7 +54,11 @@ describe('the configuration', () => {
     for (const firstMs of [10, 250, 60_000]) {
       const result = parseConfig({ ...SANDBOX, SAGA_RESEND_FIRST_MS: String(firstMs) });
       const { sandbox } = SAGA_POLICIES;
-      expect(result.ok && result.config.policy).toEqual({ ...sandbox, resend: { ...sandbox.resend, firstMs } });
+      expect(result.ok && result.config.policy).toEqual({
+        ...sandbox,
+        resend: { ...sandbox.resend, firstMs },
+        resendGateway: { ...sandbox.resendGateway, firstMs },
+      });
     }
   });
 

@@ -4,20 +4,10 @@ import { InvariantError } from '../../src/domain/errors.ts';
 import type { EventPayload } from '../../src/domain/events/catalogue.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
 import { MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
-import {
-  begin,
-  effectIdOf,
-  nextDueAtMs,
-  type Saga,
-  type SagaTable,
-  type Step,
-  type StepContext,
-  type StepInput,
-  step,
-  withoutCommands,
-} from '../../src/domain/saga/engine.ts';
+import { begin, effectIdOf, nextDueAtMs, step, withoutCommands } from '../../src/domain/saga/engine.ts';
 import { classify, type Fact } from '../../src/domain/saga/outcome.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
+import type { Saga, SagaTable, Step, StepContext, StepInput } from '../../src/domain/saga/table.ts';
 import { gatewayFact, PAYMENT_ID, START_MS, walletFact } from '../support/saga.ts';
 
 type State = 'trying' | 'first' | 'asking' | 'both' | 'end' | 'broken_end' | 'stuck';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { paymentRowSchema } from '../../src/domain/messages.ts';
 import { maskToken } from '../../src/domain/payment.ts';
 import { paymentRow, paymentStatus, paymentView } from '../../src/domain/payment-view.ts';
-import { PAYMENT_STATES } from '../../src/domain/saga/payment-saga.ts';
+import { PAYMENT_STATES } from '../../src/domain/saga/payment-types.ts';
 import { PAYMENT_ID, SagaDriver, START_MS } from '../support/saga.ts';
 
 const AT = '2026-01-01T00:00:00.000Z';
@@ -125,7 +125,7 @@ describe('the row of a payment', () => {
     expect(row).toEqual({
       id: PAYMENT_ID,
       merchant: 'default',
-      mode: 'live',
+      mode: 'sandbox',
       wallet_id: 'wal-1',
       service_id: 'svc-1',
       method: 'credit_card',

@@ -68,7 +68,7 @@ describe('a genuine callback that matches no payment', () => {
   test('is kept and never silently accepted: the provider is told to send it again', async () => {
     const body = event('evt_unmatched', unusedPaymentId());
     const response = await callBack(body);
-    expect(response.status).toBe(409);
+    expect(response.status).toBe(503);
     expect(await response.json<Problem>()).toMatchObject({ code: 'callback_unmatched', retryable: true });
     expect(await stored('evt_unmatched')).toEqual({ status: 'unmatched', attempts: 1 });
   });

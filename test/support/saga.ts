@@ -1,17 +1,12 @@
 /** Builders for tests of the pure saga: a payment's data, a context whose clock the test moves, and outcomes. */
 import type { EventPayload } from '../../src/domain/events/catalogue.ts';
 import type { PaymentData, PaymentRequest } from '../../src/domain/payment.ts';
-import type { StepContext, StepInput } from '../../src/domain/saga/engine.ts';
 import { effectIdOf } from '../../src/domain/saga/engine.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
-import {
-  beginPayment,
-  type PaymentCommand,
-  type PaymentSagaValue,
-  type PaymentStep,
-  stepPayment,
-} from '../../src/domain/saga/payment-saga.ts';
+import { beginPayment, stepPayment } from '../../src/domain/saga/payment-saga.ts';
+import type { PaymentCommand, PaymentSagaValue, PaymentStep } from '../../src/domain/saga/payment-types.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
+import type { StepContext, StepInput } from '../../src/domain/saga/table.ts';
 
 export const PAYMENT_ID = `pay_${'0'.repeat(43)}`;
 export const START_MS = Date.UTC(2026, 0, 1);

@@ -12,138 +12,22 @@ import type { EventType } from '../events/catalogue.ts';
 import { CATALOGUE } from '../events/catalogue.ts';
 import type { Envelope } from '../events/envelope.ts';
 import { toTimestamp } from '../events/envelope.ts';
-import type { Scope } from '../ids.ts';
 import { backoffMs } from '../retry.ts';
-import type { Fact, Outcome, Result } from './outcome.ts';
+import type { Outcome, Result } from './outcome.ts';
 import { classify } from './outcome.ts';
-import type { SagaPolicy } from './policy.ts';
-
-/** A command that has no outcome yet. */
-export interface PendingCommand<Name extends string = string> {
-  readonly name: Name;
-  /** The command as it stands in the log; null while it is only scheduled. Its deduplication id is the effect id. */
-  readonly event: Envelope | null;
-  /** How often it was handed to a queue. */
-  readonly attempts: number;
-  readonly firstSentAtMs: number | null;
-  /** Of every sending but the last an outcome is known. False once one was sent again with none heard: it may have acted. */
-  readonly allHeard: boolean;
-  /** The last sending has been answered; the command is pending because the answer was to try again. */
-  readonly heard: boolean;
-  /** When it is to be sent, or sent again. */
-  readonly dueAtMs: number;
-}
-
-/** A saga as it is stored: one value, written whole with the events of the commit that made it. */
-export interface Saga<State extends string = string, Data = unknown, Name extends string = string> {
-  readonly state: State;
-  readonly data: Data;
-  readonly enteredAtMs: number;
-  /** Sequence of the last event in its log. */
-  readonly sequence: number;
-  readonly pending: readonly PendingCommand<Name>[];
-  /** How often each command was issued: the `n` of its effect id. */
-  readonly issued: Readonly<Record<string, number>>;
-  /** What settled each effect, as `command:result`; an outcome that says the same again is a duplicate. No queries. */
-  readonly settled: Readonly<Record<string, string>>;
-  /** How the commands of the present state have ended, for states that wait for several. */
-  readonly results: Readonly<Record<string, Result>>;
-}
-
-export interface CommandSpec<Data, Name extends string = string> {
-  readonly name: Name;
-  readonly type: (data: Data) => EventType;
-  readonly payload: (data: Data, context: StepContext) => Record<string, unknown>;
-  /** May rightly be issued more than once: its effect ids end in `.1`, `.2`, … */
-  readonly repeats?: boolean;
-  /** A question, not an effect: dropped when the saga moves on, and waits for its schedule before it is asked. */
-  readonly waitMs?: (policy: SagaPolicy, issuedBefore: number) => number;
-  /** Until when it is tried; past that its result is `spent`. Absent: for ever, since its consumer is ours. */
-  readonly giveUpAtMs?: (saga: Saga<string, Data>, command: PendingCommand, policy: SagaPolicy) => number;
-}
-
-/** What a rule's guard and its learning may look at. */
-export interface RuleContext<Data> extends StepContext {
-  readonly saga: Saga<string, Data>;
-  readonly fact: Fact | null;
-}
-
-export interface Rule<State extends string, Data, Name extends string> {
-  /** The rule holds only when this is true; the first rule that holds is taken. Its name is its documentation. */
-  readonly when?: (context: RuleContext<Data>) => boolean;
-  /** The next state. Absent: the saga stays. */
-  readonly to?: State;
-  readonly learn?: (data: Data, context: RuleContext<Data>) => Data;
-  /** Metrics events that are counted by this transition. */
-  readonly count?: EventType;
-  /** Commands to issue besides those of the entered state. */
-  readonly send?: readonly Name[];
-  /** Staying: the command remains pending and is sent again after its backoff. */
-  readonly again?: boolean;
-  /** Entering: the commands of the entered state wait so long, in milliseconds, before they are issued. */
-  readonly afterMs?: (context: RuleContext<Data>) => number;
-  /** Facts recorded by this transition, before those of the entered state. */
-  readonly facts?: (data: Data) => readonly NewEvent[];
-}
-
-export type Rules<State extends string, Data, Name extends string> = {
-  readonly [key in `${Name}:${Result}`]?: readonly Rule<State, Data, Name>[];
-};
-
-export interface StateSpec<State extends string, Data, Name extends string> {
-  readonly says: string;
-  /** Terminal states are never left (S4). */
-  readonly terminal?: boolean;
-  /** Issued on entering. */
-  readonly commands: (data: Data) => readonly Name[];
-  readonly on: Rules<State, Data, Name>;
-  /** For states that wait for all of their commands: where to go when the last has ended. */
-  readonly whenAllEnded?: { readonly done: State; readonly otherwise: State };
-  /** Facts recorded on entering. */
-  readonly facts?: (data: Data) => readonly NewEvent[];
-}
-
-export interface NewEvent {
-  readonly type: EventType;
-  readonly payload: Record<string, unknown>;
-}
-
-export interface SagaTable<State extends string, Data, Name extends string> {
-  readonly group: (data: Data) => { readonly groupId: string; readonly entityId: string };
-  readonly scope: (data: Data) => Scope;
-  readonly idempotencyKey: (data: Data) => string;
-  readonly touch: (data: Data, nowMs: number) => Data;
-  readonly states: Readonly<Record<State, StateSpec<State, Data, Name>>>;
-  readonly commands: Readonly<Record<Name, CommandSpec<Data, Name>>>;
-  /** Rules for every state that has none of its own for the outcome. */
-  readonly always: Rules<State, Data, Name>;
-  /** Rules, whatever the state, for late outcomes of an effect that a newer one of its command has replaced. */
-  readonly superseded: Rules<State, Data, Name>;
-}
-
-export interface StepContext {
-  readonly nowMs: number;
-  readonly policy: SagaPolicy;
-  /** A number in [0, 1). */
-  readonly random: () => number;
-  /** A fresh UUID. */
-  readonly newId: () => string;
-  readonly trace: { readonly traceId: string; readonly traceparent: string };
-}
-
-export type StepInput =
-  | { readonly kind: 'outcome'; readonly outcome: Outcome }
-  | { readonly kind: 'timer' }
-  /** A command's message became a dead letter: it is due again at once (ours), or its result is `spent`. */
-  | { readonly kind: 'died'; readonly effectId: string };
-
-export interface Step<State extends string, Data, Name extends string> {
-  readonly saga: Saga<State, Data, Name>;
-  readonly events: readonly Envelope[];
-  /** To be handed to their queues once the commit is durable. */
-  readonly send: readonly PendingCommand<Name>[];
-}
-
+import type {
+  CommandSpec,
+  NewEvent,
+  PendingCommand,
+  Rule,
+  RuleContext,
+  Saga,
+  SagaTable,
+  StateSpec,
+  Step,
+  StepContext,
+  StepInput,
+} from './table.ts';
 /** Begins a saga in `state`: the facts given, then the commands of that state. */
 export function begin<State extends string, Data, Name extends string>(
   table: SagaTable<State, Data, Name>,
@@ -287,7 +171,7 @@ class Draft<State extends string, Data, Name extends string> {
     outcome: Outcome | null,
   ): void {
     const state = this.#table.states[this.#saga.state];
-    const context = { ...this.#context, saga: this.#saga, fact: outcome?.fact ?? null };
+    const context = { ...this.#context, saga: this.#saga, fact: outcome?.fact ?? null, command };
     const rules = this.#rules(spec, result, outcome?.effect_id ?? null);
     const rule = rules?.find((candidate) => candidate.when?.(context) ?? true);
     if (rules !== undefined && rule === undefined) {
@@ -341,16 +225,19 @@ class Draft<State extends string, Data, Name extends string> {
     command: PendingCommand<Name> | null,
     effectId: string | null,
   ): void {
-    const isQuery = spec.waitMs !== undefined;
+    const isKept = effectId !== null && spec.waitMs === undefined && !this.#isWeaker(effectId, result);
     this.#saga = {
       ...this.#saga,
       pending: this.#saga.pending.filter((candidate) => candidate !== command),
-      settled:
-        isQuery || effectId === null
-          ? this.#saga.settled
-          : { ...this.#saga.settled, [effectId]: `${spec.name}:${result}` },
+      settled: isKept ? { ...this.#saga.settled, [effectId]: `${spec.name}:${result}` } : this.#saga.settled,
       results: { ...this.#saga.results, [spec.name]: result },
     };
+  }
+
+  /** What is known for good is not replaced by an older, weaker word that comes after it. */
+  #isWeaker(effectId: string, result: Result): boolean {
+    const [, known] = this.#saga.settled[effectId]?.split(':') ?? [];
+    return (known === 'done' || known === 'refused') && result !== 'done' && result !== 'refused';
   }
 
   #tryAgain(spec: CommandSpec<Data, Name>, command: PendingCommand<Name>, outcome: Outcome | null): void {
@@ -452,7 +339,12 @@ class Draft<State extends string, Data, Name extends string> {
   }
 
   #backoffMs(command: PendingCommand<Name>): number {
-    return backoffMs(this.#context.policy.resend, Math.max(1, command.attempts), this.#context.random());
+    const { policy, random } = this.#context;
+    return backoffMs(
+      this.#spec(command.name).resend?.(policy) ?? policy.resend,
+      Math.max(1, command.attempts),
+      random(),
+    );
   }
 
   #spec(name: string): CommandSpec<Data, Name> {

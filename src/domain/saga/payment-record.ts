@@ -7,9 +7,11 @@ import type { PaymentData } from '../payment.ts';
 import { paymentView } from '../payment-view.ts';
 import { backoffMs } from '../retry.ts';
 import type { Acknowledgement, CreatePayment, Trace } from '../rpc.ts';
-import { nextDueAtMs, type StepContext, type StepInput, withoutCommands } from './engine.ts';
-import { beginPayment, type PaymentSagaValue, type PaymentStep, stepPayment } from './payment-saga.ts';
+import { nextDueAtMs, withoutCommands } from './engine.ts';
+import { beginPayment, stepPayment } from './payment-saga.ts';
+import type { PaymentSagaValue, PaymentStep } from './payment-types.ts';
 import { closesRun } from './publication.ts';
+import type { StepContext, StepInput } from './table.ts';
 
 export interface PaymentRecord {
   /** Of this JSON: raised when a reader must tell old from new. */

@@ -9,6 +9,8 @@ import type { Backoff } from '../retry.ts';
 export interface SagaPolicy {
   /** How long after a command was handed to a queue, with no outcome heard, it is sent again; grows with each time. */
   readonly resend: Backoff;
+  /** The same for commands to the gateway: longer than one call to a provider may take, or the two would overlap. */
+  readonly resendGateway: Backoff;
   /** The gateway's step may begin calls for this long; then it has failed, or is unknown. */
   readonly authorizeBudgetMs: number;
   /** How long to wait, when every provider was passed over, before they are asked again from the first. */
@@ -27,6 +29,8 @@ export const SAGA_POLICIES: Readonly<Record<'sandbox' | 'live', SagaPolicy>> = {
   live: {
     // 5 s: longer than three healthy hops with their queue retries; 5 min: an operator has been alerted by then.
     resend: { firstMs: 5 * SECOND_MS, maxMs: 5 * MINUTE_MS },
+    // A wait is at least half of this: 30 s, the longest that a call may take.
+    resendGateway: { firstMs: MINUTE_MS, maxMs: 5 * MINUTE_MS },
     authorizeBudgetMs: 2 * MINUTE_MS,
     round: { firstMs: 2 * SECOND_MS, maxMs: 30 * SECOND_MS },
     absenceGraceMs: MINUTE_MS,
@@ -36,6 +40,7 @@ export const SAGA_POLICIES: Readonly<Record<'sandbox' | 'live', SagaPolicy>> = {
   },
   sandbox: {
     resend: { firstMs: 5 * SECOND_MS, maxMs: MINUTE_MS },
+    resendGateway: { firstMs: 5 * SECOND_MS, maxMs: MINUTE_MS },
     authorizeBudgetMs: 20 * SECOND_MS,
     round: { firstMs: 250, maxMs: 5 * SECOND_MS },
     absenceGraceMs: 5 * SECOND_MS,

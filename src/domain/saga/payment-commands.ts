@@ -1,0 +1,163 @@
+/**
+ * Pure: the commands of the payment saga: their event types, payloads, and how long each is tried; and the facts that it
+ * records of itself.
+ */
+import type { EventPayload, EventType } from '../events/catalogue.ts';
+import { toTimestamp } from '../events/envelope.ts';
+import { HOLD_TTL_MS } from '../limits.ts';
+import { currencyExponent } from '../money.ts';
+import type { PaymentData } from '../payment.ts';
+import type { Backoff } from '../retry.ts';
+import { routeOf } from './payment-rules.ts';
+import type { PaymentCommand } from './payment-types.ts';
+import type { SagaPolicy } from './policy.ts';
+import type { CommandSpec, NewEvent, PendingCommand, Saga } from './table.ts';
+
+/** Sandbox: what the first payment that names a wallet opens it with, in major units (docs/sandbox.md). */
+const SANDBOX_OPENING_MAJOR = 1_000_000;
+
+function walletPayload({ paymentId, request }: PaymentData) {
+  return { payment_id: paymentId, wallet_id: request.wallet_id, amount: request.amount, currency: request.currency };
+}
+
+/** Sandbox tokens whose story begins with a refused debit (docs/sandbox.md): there is no void without one. */
+function isDebitRefused({ scope, request }: PaymentData): boolean {
+  return scope.mode === 'sandbox' && /^pm_sim_(debit_fail|void_fail_\d+)$/.test(request.token ?? '');
+}
+
+function gatewayPayload(data: PaymentData): EventPayload<'orchestrator.gateway.capture'> {
+  const { request } = data;
+  return {
+    payment_id: data.paymentId,
+    amount: request.amount,
+    currency: request.currency,
+    method: request.method,
+    service_id: request.service_id,
+    ...(request.customer_id !== undefined && { customer_id: request.customer_id }),
+    ...(request.reference !== undefined && { reference: request.reference }),
+    ...(data.provider !== null && { provider: data.provider }),
+    ...(data.providerReference !== null && { provider_reference: data.providerReference }),
+    ...(data.amountCodes && { amount_codes: true }),
+  };
+}
+
+const resendGateway = (policy: SagaPolicy): Backoff => policy.resendGateway;
+
+const compensationGiveUp = (_saga: Saga<string, PaymentData>, command: PendingCommand, policy: SagaPolicy): number =>
+  (command.firstSentAtMs ?? Number.POSITIVE_INFINITY) + policy.compensationBudgetMs;
+
+export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<PaymentData, PaymentCommand>>> = {
+  hold: {
+    name: 'hold',
+    type: () => 'orchestrator.wallet.hold_funds',
+    payload: (data, { nowMs }) => ({
+      ...walletPayload(data),
+      expires_at: toTimestamp(nowMs + HOLD_TTL_MS),
+      ...(data.scope.mode === 'sandbox' && {
+        open_with: SANDBOX_OPENING_MAJOR * 10 ** currencyExponent(data.request.currency),
+      }),
+    }),
+  },
+  authorize: {
+    name: 'authorize',
+    resend: resendGateway,
+    type: () => 'orchestrator.gateway.authorize',
+    payload: (data) => ({ ...gatewayPayload(data), not_after: toTimestamp(data.authorizeNotAfterMs) }),
+    // One effect per provider asked: a failover is another command (decision 0012).
+    repeats: true,
+    giveUpAtMs: (saga) => saga.data.authorizeNotAfterMs,
+  },
+  lookup: {
+    name: 'lookup',
+    resend: resendGateway,
+    type: () => 'orchestrator.gateway.lookup',
+    payload: gatewayPayload,
+    repeats: true,
+    waitMs: (policy, issuedBefore) =>
+      policy.lookupScheduleMs[Math.min(issuedBefore, policy.lookupScheduleMs.length - 1)] ?? 0,
+    giveUpAtMs: (saga, _command, policy) => (saga.data.unknownSinceMs ?? saga.enteredAtMs) + policy.lateWindowMs,
+  },
+  capture: {
+    name: 'capture',
+    resend: resendGateway,
+    type: () => 'orchestrator.gateway.capture',
+    payload: gatewayPayload,
+    giveUpAtMs: compensationGiveUp,
+  },
+  debit: {
+    name: 'debit',
+    type: () => 'orchestrator.wallet.debit',
+    payload: (data) => ({
+      ...walletPayload(data),
+      ...(isDebitRefused(data) && { simulate: 'refuse' }),
+    }),
+  },
+  release: { name: 'release', type: () => 'orchestrator.wallet.release_funds', payload: walletPayload },
+  unauthorize: {
+    name: 'unauthorize',
+    resend: resendGateway,
+    type: () => 'orchestrator.gateway.unauthorize',
+    payload: gatewayPayload,
+    giveUpAtMs: compensationGiveUp,
+  },
+  refund: {
+    name: 'refund',
+    resend: resendGateway,
+    type: () => 'orchestrator.gateway.refund',
+    payload: gatewayPayload,
+    giveUpAtMs: compensationGiveUp,
+  },
+  undo_late: {
+    name: 'undo_late',
+    resend: resendGateway,
+    type: (data) => (data.late.at(-1)?.captured ? 'orchestrator.gateway.refund' : 'orchestrator.gateway.unauthorize'),
+    payload: (data) => {
+      const { provider: _pinned, provider_reference: _reference, ...payload } = gatewayPayload(data);
+      const late = data.late.at(-1);
+      return {
+        ...payload,
+        ...(late?.provider != null && { provider: late.provider }),
+        ...(late?.reference != null && { provider_reference: late.reference }),
+      };
+    },
+    repeats: true,
+    giveUpAtMs: compensationGiveUp,
+  },
+  notify: {
+    name: 'notify',
+    type: (data): EventType =>
+      data.failure === null ? 'orchestrator.notify.payment_success' : 'orchestrator.notify.payment_failure',
+    payload: (data) => ({ payment_id: data.paymentId, status: data.failure === null ? 'COMPLETED' : 'FAILED' }),
+  },
+};
+
+// ── Facts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export function paymentFact(data: PaymentData, status: 'PENDING' | 'COMPLETED' | 'FAILED'): Record<string, unknown> {
+  const { wallet_id, service_id, amount, currency, method } = data.request;
+  return { payment_id: data.paymentId, wallet_id, service_id, amount, currency, method, status };
+}
+
+export function routedFact(data: PaymentData): Record<string, unknown> {
+  const { provider: name, rule, candidates, passedOver } = routeOf(data);
+  return {
+    payment_id: data.paymentId,
+    ...(name !== null && { provider: name }),
+    rule,
+    candidates: [...candidates],
+    passed_over: passedOver.map((each) => ({ ...each })),
+  };
+}
+
+export function attentionFact(data: PaymentData, reason: string): NewEvent {
+  return { type: 'payment.needs_attention', payload: { payment_id: data.paymentId, reason } };
+}
+
+export function failedFact(data: PaymentData): Record<string, unknown> {
+  const declineCode = data.failure?.decline_code;
+  return {
+    ...paymentFact(data, 'FAILED'),
+    failure_code: data.failure?.code,
+    ...(declineCode !== undefined && { decline_code: declineCode }),
+  };
+}

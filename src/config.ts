@@ -3,6 +3,7 @@
  * unknown is a list of names, and every route but /health refuses while the list is not empty.
  */
 import { z } from 'zod';
+import { type ProvidersConfig, providersConfigOf, providerVarsSchema } from './config-providers.ts';
 import type { SagaPolicy } from './domain/saga/policy.ts';
 import { SAGA_POLICIES } from './domain/saga/policy.ts';
 
@@ -10,6 +11,8 @@ export interface Config {
   readonly mode: 'sandbox' | 'live';
   readonly auth: 'open' | 'required';
   readonly policy: SagaPolicy;
+  /** The real providers: none in sandbox, at least one in live mode. */
+  readonly providers: ProvidersConfig;
 }
 
 export type ConfigResult =
@@ -24,6 +27,7 @@ const varsSchema = z.object({
   API_KEY_SECRET: z.string().min(32).optional(),
   /** Sandbox only, for tests and drills: how soon a command with no outcome is sent again, in milliseconds. */
   SAGA_RESEND_FIRST_MS: z.coerce.number().int().min(10).max(60_000).optional(),
+  ...providerVarsSchema.shape,
 });
 
 const parsed = new WeakMap<object, ConfigResult>();
@@ -37,14 +41,19 @@ export function readConfig(env: object): ConfigResult {
   return result;
 }
 
-/** Checks, in order: each var by itself → open authentication only in sandbox → the secrets that the mode needs. */
+/**
+ * Checks, in order: each var by itself → open authentication only in sandbox → the secret of the API keys → in live mode a
+ * provider, whole.
+ */
 export function parseConfig(env: object): ConfigResult {
   const vars = varsSchema.safeParse(env);
   if (!vars.success) return { ok: false, problems: vars.error.issues.map((issue) => issue.path.join('.')) };
   const { MODE: mode, AUTH: auth, API_KEY_SECRET: keySecret, SAGA_RESEND_FIRST_MS: firstMs } = vars.data;
   if (mode === 'live' && auth === 'open') return { ok: false, problems: ['AUTH'] };
   if (auth === 'required' && keySecret === undefined) return { ok: false, problems: ['API_KEY_SECRET'] };
-  return { ok: true, config: { mode, auth, policy: policyOf(mode, firstMs) } };
+  const providers = mode === 'live' ? providersConfigOf(vars.data) : {};
+  if ('missing' in providers) return { ok: false, problems: providers.missing };
+  return { ok: true, config: { mode, auth, policy: policyOf(mode, firstMs), providers } };
 }
 
 function policyOf(mode: Config['mode'], firstMs: number | undefined): SagaPolicy {

@@ -6,7 +6,7 @@
 import type { Config } from '../config.ts';
 import { InvariantError } from '../domain/errors.ts';
 import type { GatewayOperation } from '../domain/events/catalogue.ts';
-import { ROUTE_RULES, route } from '../domain/routing.ts';
+import { ROUTE_RULES, type RouteDecision, route } from '../domain/routing.ts';
 import type { Outcome } from '../domain/saga/outcome.ts';
 import { logLine } from '../telemetry/log.ts';
 import { outcomeOf } from './answers.ts';
@@ -79,8 +79,20 @@ export class GatewayBatch {
     if (notAfter !== undefined && nowMs > Date.parse(notAfter)) {
       return { provider: name, answer: { kind: 'unknown', reason: 'expired' } };
     }
-    const answer = await this.#admitted(name, operation, (provider) => call(provider, operation, command));
+    const answer =
+      this.#passedOn(name, operation, command) ??
+      (await this.#admitted(name, operation, (provider) => call(provider, operation, command)));
     return { provider: name, answer };
+  }
+
+  /**
+   * A payment that this provider cannot take, and another of its route may: nothing is sent, and its breaker hears nothing.
+   * The last of the route refuses it by itself, which is the payment's decline.
+   */
+  #passedOn(name: string, operation: GatewayOperation, command: GatewayCommand): ProviderAnswer | null {
+    if (operation !== 'authorize' || routeOf(command).candidates.at(-1) === name) return null;
+    const unfit = this.#providers.get(name)?.unfit?.(authorizeRequest(name, command)) ?? null;
+    return unfit === null ? null : { kind: 'not_sent', reason: unfit };
   }
 
   /** Asks every candidate; the answer that matters most is the answer (`MATTERS`). */
@@ -129,14 +141,18 @@ function operationOf(command: GatewayCommand): GatewayOperation {
  * one, may leave it open.
  */
 function candidatesOf(command: GatewayCommand, operation: GatewayOperation): readonly string[] {
-  const { provider, currency, method } = command.payload;
+  const { provider } = command.payload;
   if (provider !== undefined) return [provider];
   if (operation !== 'authorize' && operation !== 'lookup') {
     throw new InvariantError('gateway_provider_pinned', { operation, payment_id: command.payload.payment_id });
   }
-  const { merchant, mode } = command.metadata;
-  const decision = route(ROUTE_RULES[mode], { merchant, currency, method });
+  const decision = routeOf(command);
   return operation === 'lookup' || decision.provider === null ? decision.candidates : [decision.provider];
+}
+
+function routeOf({ payload, metadata }: GatewayCommand): RouteDecision {
+  const { merchant, mode } = metadata;
+  return route(ROUTE_RULES[mode], { merchant, currency: payload.currency, method: payload.method });
 }
 
 interface Asked {

@@ -125,6 +125,8 @@ export interface Provider {
   /** As it stands in payments, events and routes: lower-case letters, digits and `-`, at most 12 characters. */
   readonly name: string;
   readonly capabilities: ProviderCapabilities;
+  /** Why this provider cannot take the payment at all (currency, method, token), or null; asks nobody. */
+  unfit?(request: AuthorizeRequest): string | null;
   authorize(request: AuthorizeRequest): Promise<AuthorizeAnswer>;
   /** All of what was authorized. */
   capture(request: ChargeRequest): Promise<CaptureAnswer>;

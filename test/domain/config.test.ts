@@ -5,13 +5,36 @@ import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 
 const SECRET = 's'.repeat(32);
 const SANDBOX = { MODE: 'sandbox', AUTH: 'open' };
-const LIVE = { MODE: 'live', AUTH: 'required', API_KEY_SECRET: SECRET };
+const STRIPE = { STRIPE_SECRET_KEY: 'sk_test_0123456789', STRIPE_WEBHOOK_SECRET: 'whsec_0123456789' };
+const MERCADO_PAGO = {
+  MERCADO_PAGO_ACCESS_TOKEN: 'APP_USR-0123456789',
+  MERCADO_PAGO_WEBHOOK_SECRET: '0123456789abcdef',
+  MERCADO_PAGO_CURRENCY: 'BRL',
+};
+const stripe = { secretKey: STRIPE.STRIPE_SECRET_KEY, webhookSecret: STRIPE.STRIPE_WEBHOOK_SECRET };
+const mercadoPago = {
+  accessToken: MERCADO_PAGO.MERCADO_PAGO_ACCESS_TOKEN,
+  webhookSecret: MERCADO_PAGO.MERCADO_PAGO_WEBHOOK_SECRET,
+  currency: 'BRL',
+};
+const UNPROVIDED = { MODE: 'live', AUTH: 'required', API_KEY_SECRET: SECRET };
+const LIVE = { ...UNPROVIDED, ...STRIPE };
 
 describe('the configuration', () => {
   test.each([
-    ['sandbox, open', SANDBOX, { mode: 'sandbox', auth: 'open' }],
-    ['sandbox, required', { ...LIVE, MODE: 'sandbox' }, { mode: 'sandbox', auth: 'required' }],
-    ['live, required', LIVE, { mode: 'live', auth: 'required' }],
+    ['sandbox, open', SANDBOX, { mode: 'sandbox', auth: 'open', providers: {} }],
+    ['sandbox, required', { ...LIVE, MODE: 'sandbox' }, { mode: 'sandbox', auth: 'required', providers: {} }],
+    ['live, required', LIVE, { mode: 'live', auth: 'required', providers: { stripe } }],
+    [
+      'live, required',
+      { ...UNPROVIDED, ...MERCADO_PAGO },
+      { mode: 'live', auth: 'required', providers: { mercadoPago } },
+    ],
+    [
+      'live, required',
+      { ...LIVE, ...MERCADO_PAGO },
+      { mode: 'live', auth: 'required', providers: { stripe, mercadoPago } },
+    ],
   ] as const)('%s is taken, with the times of its mode', (_what, env, expected) => {
     expect(parseConfig(env)).toEqual({ ok: true, config: { ...expected, policy: SAGA_POLICIES[expected.mode] } });
   });
@@ -30,6 +53,39 @@ describe('the configuration', () => {
     ['the secret is empty', { ...LIVE, API_KEY_SECRET: '' }, ['API_KEY_SECRET']],
     ['the secret is one character short', { ...LIVE, API_KEY_SECRET: 's'.repeat(31) }, ['API_KEY_SECRET']],
     ['the secret is no text', { ...LIVE, API_KEY_SECRET: 12345 }, ['API_KEY_SECRET']],
+    ['live has no provider', UNPROVIDED, ['STRIPE_SECRET_KEY', 'MERCADO_PAGO_ACCESS_TOKEN']],
+    [
+      'Stripe\u2019s callbacks could not be checked',
+      { ...LIVE, STRIPE_WEBHOOK_SECRET: undefined },
+      ['STRIPE_WEBHOOK_SECRET'],
+    ],
+    ['Stripe could not be called', { ...LIVE, STRIPE_SECRET_KEY: undefined }, ['STRIPE_SECRET_KEY']],
+    ['a Stripe secret is empty', { ...LIVE, STRIPE_SECRET_KEY: '' }, ['STRIPE_SECRET_KEY']],
+    [
+      'Stripe\u2019s secrets were swapped',
+      { ...LIVE, STRIPE_SECRET_KEY: 'whsec_0123456789', STRIPE_WEBHOOK_SECRET: 'sk_test_0123456789' },
+      ['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET'],
+    ],
+    [
+      'Stripe\u2019s publishable key was given for its secret one',
+      { ...LIVE, STRIPE_SECRET_KEY: 'pk_live_0123456789' },
+      ['STRIPE_SECRET_KEY'],
+    ],
+    [
+      'Mercado Pago is half configured, next to a whole Stripe',
+      { ...LIVE, MERCADO_PAGO_ACCESS_TOKEN: 'APP_USR-0123456789' },
+      ['MERCADO_PAGO_WEBHOOK_SECRET', 'MERCADO_PAGO_CURRENCY'],
+    ],
+    [
+      'Mercado Pago\u2019s currency is missing',
+      { ...LIVE, ...MERCADO_PAGO, MERCADO_PAGO_CURRENCY: undefined },
+      ['MERCADO_PAGO_CURRENCY'],
+    ],
+    [
+      'Mercado Pago\u2019s currency is none',
+      { ...LIVE, ...MERCADO_PAGO, MERCADO_PAGO_CURRENCY: 'brl' },
+      ['MERCADO_PAGO_CURRENCY'],
+    ],
     ['a re-send time is no number', { ...SANDBOX, SAGA_RESEND_FIRST_MS: 'soon' }, ['SAGA_RESEND_FIRST_MS']],
     ['a re-send time is empty', { ...SANDBOX, SAGA_RESEND_FIRST_MS: '' }, ['SAGA_RESEND_FIRST_MS']],
     ['a re-send time is a fraction', { ...SANDBOX, SAGA_RESEND_FIRST_MS: '10.5' }, ['SAGA_RESEND_FIRST_MS']],

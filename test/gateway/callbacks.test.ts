@@ -9,7 +9,13 @@ import { checkSignature, signCallback } from '../../src/gateway/signature.ts';
 import { NOW_MS, newPaymentId } from './commands.ts';
 
 const sandbox = parseConfig({ MODE: 'sandbox', AUTH: 'open' });
-const live = parseConfig({ MODE: 'live', AUTH: 'required', API_KEY_SECRET: 'x'.repeat(32) });
+const live = parseConfig({
+  MODE: 'live',
+  AUTH: 'required',
+  API_KEY_SECRET: 'x'.repeat(32),
+  STRIPE_SECRET_KEY: 'sk_test_0123456789',
+  STRIPE_WEBHOOK_SECRET: 'whsec_0123456789',
+});
 const bytes = (text: string) => new Uint8Array(new TextEncoder().encode(text));
 
 interface Sending {

@@ -72,6 +72,23 @@ describe('one command', () => {
     expect(borealis.calls.map((call) => call.operation)).toEqual(['authorize', 'capture', 'void', 'refund', 'lookup']);
   });
 
+  it('for a payment that the provider cannot take is not sent, so that the next of the route is asked', async () => {
+    const acme = { ...saying('acme', APPROVED), unfit: () => 'currency_not_supported' };
+    const response = responseOf(await carryOut(providers(acme), command('authorize', { provider: 'acme' }), NOW_MS));
+    expect(response).toMatchObject({ gateway_status: 'NOT_SENT', reason: 'currency_not_supported' });
+    expect(acme.calls).toEqual([]);
+  });
+
+  it('for a payment that nobody can take is refused by the last of the route', async () => {
+    const refused: ProviderAnswer = { kind: 'refused', code: 'currency_not_supported' };
+    const borealis = { ...saying('borealis', refused), unfit: () => 'currency_not_supported' };
+    const told = command('authorize', { provider: 'borealis' });
+    expect(responseOf(await carryOut(providers(borealis), told, NOW_MS))).toMatchObject({
+      gateway_status: 'UNAUTHORIZED',
+      decline_code: 'currency_not_supported',
+    });
+  });
+
   it('that moves money and names no provider is a bug', async () => {
     for (const operation of ['capture', 'unauthorize', 'refund'] as const) {
       const told = carryOut(providers(saying('acme', APPROVED)), command(operation), NOW_MS);
@@ -179,7 +196,13 @@ describe('the key that a provider sees', () => {
 });
 
 describe('in live mode', () => {
-  const live = parseConfig({ MODE: 'live', AUTH: 'required', API_KEY_SECRET: 'x'.repeat(32) });
+  const live = parseConfig({
+    MODE: 'live',
+    AUTH: 'required',
+    API_KEY_SECRET: 'x'.repeat(32),
+    STRIPE_SECRET_KEY: 'sk_test_0123456789',
+    STRIPE_WEBHOOK_SECRET: 'whsec_0123456789',
+  });
 
   it('the sandbox providers do not exist', async () => {
     if (!live.ok) throw new Error(live.problems.join());

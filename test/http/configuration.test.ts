@@ -9,6 +9,7 @@ afterEach(() => {
 });
 
 const SECRET = 'a-secret-of-more-than-32-characters';
+const STRIPE = { STRIPE_SECRET_KEY: 'sk_test_0123456789', STRIPE_WEBHOOK_SECRET: 'whsec_0123456789' };
 const PATHS = [
   ['GET', '/payments'],
   ['POST', '/payments'],
@@ -64,13 +65,14 @@ it.each<[string, Record<string, unknown>]>([
   ['an unknown mode', { MODE: 'test' }],
   ['no authentication said', { AUTH: undefined }],
   ['open authentication in live mode', { MODE: 'live', AUTH: 'open', API_KEY_SECRET: SECRET }],
-  ['too short a secret', { MODE: 'live', AUTH: 'required', API_KEY_SECRET: 'short' }],
+  ['too short a secret', { MODE: 'live', AUTH: 'required', API_KEY_SECRET: 'short', ...STRIPE }],
+  ['no provider', { MODE: 'live', AUTH: 'required', API_KEY_SECRET: SECRET }],
 ])('%s is misconfigured', async (_case, vars) => {
   await problemOf(await ask('GET', '/payments', vars), 503, 'misconfigured');
 });
 
 describe('with authentication required and its secret set', () => {
-  const closed = { MODE: 'live', AUTH: 'required', API_KEY_SECRET: SECRET };
+  const closed = { MODE: 'live', AUTH: 'required', API_KEY_SECRET: SECRET, ...STRIPE };
 
   it.each(PATHS)('%s %s answers 401, whatever is sent', async (method, path) => {
     const response = await ask(method, path, closed);

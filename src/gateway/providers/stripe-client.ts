@@ -1,0 +1,72 @@
+/**
+ * Stripe over `fetch`: one request, one `Said`. It knows addresses, headers and pages, and no operation of ours. It never
+ * follows a redirect, which is no answer of Stripe's and must not carry the credentials elsewhere.
+ */
+import { type Exchange, exchange, type Fetcher } from '../exchange.ts';
+import { PROVIDER_TIMEOUT_MS } from '../limits.ts';
+import type { LookupAnswer, NoAnswer } from '../provider.ts';
+import { safeCode } from './codes.ts';
+import { unknown } from './standing.ts';
+import { type Expected, intentOf, intentStanding, type Said, said } from './stripe-mapping.ts';
+import { type FormParams, formBody, pageSchema, STRIPE_API_VERSION, STRIPE_BASE_URL } from './stripe-protocol.ts';
+
+/** The largest page; one is all that is read. */
+export const PAGE_SIZE = 100;
+
+export interface StripeAccess {
+  readonly secretKey: string;
+  /** The rest is for tests. */
+  readonly baseUrl?: string;
+  readonly fetcher?: Fetcher;
+  readonly timeoutMs?: number;
+}
+
+export class StripeClient {
+  readonly #access: Required<StripeAccess>;
+
+  constructor(access: StripeAccess) {
+    this.#access = {
+      baseUrl: STRIPE_BASE_URL,
+      fetcher: { fetch: (request) => fetch(request) },
+      timeoutMs: PROVIDER_TIMEOUT_MS.live,
+      ...access,
+    };
+  }
+
+  async post(path: string, key: string, params: FormParams = {}): Promise<Exchange> {
+    const headers = { 'idempotency-key': key, 'content-type': 'application/x-www-form-urlencoded' };
+    return await this.#exchange(path, { method: 'POST', body: formBody(params).toString(), headers });
+  }
+
+  /** How a PaymentIntent stands now, by Stripe's own word for it. */
+  async standing(id: string, expected: Expected): Promise<LookupAnswer> {
+    const heard = await this.#get(`/v1/payment_intents/${encodeURIComponent(id)}?expand[]=latest_charge`);
+    if (heard.kind !== 'ok') return heard.kind === 'error' ? unread(heard) : heard;
+    const intent = intentOf(heard.body);
+    return (intent && intentStanding(intent, expected)) ?? unknown('answer_unexpected');
+  }
+
+  /** What is on the first page of a list or a search. */
+  async page(path: string, query: Readonly<Record<string, string>> = {}): Promise<unknown[] | NoAnswer> {
+    const heard = await this.#get(`${path}?${new URLSearchParams({ limit: String(PAGE_SIZE), ...query })}`);
+    if (heard.kind !== 'ok') return heard.kind === 'error' ? unread(heard) : heard;
+    return pageSchema.safeParse(heard.body).data?.data ?? unknown('answer_unexpected');
+  }
+
+  async #get(path: string): Promise<Said> {
+    return said(await this.#exchange(path, { method: 'GET' }));
+  }
+
+  #exchange(path: string, init: RequestInit): Promise<Exchange> {
+    const { baseUrl, secretKey, fetcher, timeoutMs } = this.#access;
+    const request = new Request(baseUrl + path, { ...init, redirect: 'manual' });
+    request.headers.set('authorization', `Bearer ${secretKey}`);
+    request.headers.set('stripe-version', STRIPE_API_VERSION);
+    return exchange(fetcher, request, timeoutMs);
+  }
+}
+
+/** An error where only a reading was asked for says nothing of what was to be read. */
+export function unread({ status, error }: Extract<Said, { kind: 'error' }>): Extract<NoAnswer, { kind: 'unknown' }> {
+  return unknown(safeCode(error.code, `http_${status}`));
+}

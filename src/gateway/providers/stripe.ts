@@ -1,0 +1,248 @@
+/**
+ * Adapter to Stripe: PaymentIntents with manual capture, over `fetch` (docs/decisions/0021-stripe-by-fetch.md). It makes the
+ * calls; what their answers mean is `stripe-mapping.ts`. It must never send an amount in our units where Stripe counts
+ * in others, and never take an empty search for an absence: how it knows one is decision 0023.
+ */
+import { SAGA_POLICIES } from '../../domain/saga/policy.ts';
+import { KEY_LENGTH_MAX } from '../limits.ts';
+import type {
+  AuthorizeAnswer,
+  AuthorizeRequest,
+  CallbackResult,
+  CaptureAnswer,
+  ChargeRequest,
+  LookupAnswer,
+  LookupRequest,
+  NoAnswer,
+  Provider,
+  ProviderAnswer,
+  ProviderCapabilities,
+  RawCallback,
+  RefundAnswer,
+  VoidAnswer,
+} from '../provider.ts';
+import { checkSignature } from '../signature.ts';
+import { captureOf, decisive, isNoAnswer, unknown, voidOf } from './standing.ts';
+import { readStripeEvent } from './stripe-callbacks.ts';
+import { PAGE_SIZE, type StripeAccess, StripeClient, unread } from './stripe-client.ts';
+import {
+  authorizeAnswer,
+  type Expected,
+  intentOf,
+  intentStanding,
+  refundOf,
+  refundStanding,
+  refusal,
+  said,
+} from './stripe-mapping.ts';
+import { STRIPE_SIGNATURE_HEADER, toStripeAmount } from './stripe-protocol.ts';
+
+const CAPABILITIES: ProviderCapabilities = {
+  lookupByReference: true,
+  asyncAuthorization: true,
+  asyncRefund: true,
+  partialRefund: true,
+  // Stripe takes 255; ours are made for less.
+  keyLengthMax: KEY_LENGTH_MAX,
+  amountUnit: 'minor',
+  lateWindowMs: SAGA_POLICIES.live.lateWindowMs,
+};
+
+/** There is one PaymentIntent per payment; with more finds than this something is wrong, and a person's turn. */
+const FOUND_MAX = 5;
+
+export interface StripeOptions extends StripeAccess {
+  readonly webhookSecret: string;
+}
+
+export class StripeAdapter implements Provider {
+  readonly name = 'stripe';
+  readonly capabilities = CAPABILITIES;
+  readonly #client: StripeClient;
+  readonly #webhookSecret: string;
+
+  constructor({ webhookSecret, ...access }: StripeOptions) {
+    this.#client = new StripeClient(access);
+    this.#webhookSecret = webhookSecret;
+  }
+
+  /** Why Stripe cannot be asked this at all, or null: for whoever routes. Nothing is sent to find out. */
+  unfit({ method, token, amountMinor, currency }: AuthorizeRequest): string | null {
+    if (method === 'balance') return 'method_not_supported';
+    if (token === undefined) return 'token_missing';
+    if (!/^(pm|card|src)_/.test(token)) return 'invalid_token';
+    return toStripeAmount(amountMinor, currency) === null ? 'invalid_amount' : null;
+  }
+
+  async authorize(request: AuthorizeRequest): Promise<AuthorizeAnswer> {
+    const unfit = this.unfit(request);
+    if (unfit !== null) return { kind: 'refused', code: unfit };
+    const expected = expectedOf(request);
+    const result = await this.#client.post('/v1/payment_intents', request.key, {
+      ...expected,
+      capture_method: 'manual',
+      confirm: true,
+      // Nobody is there to pass a check of the bank's: it then declines at once, with `authentication_required`.
+      off_session: true,
+      payment_method: request.token ?? '',
+      payment_method_types: ['card'],
+      ...(request.customerId?.startsWith('cus_') === true && { customer: request.customerId }),
+      ...(request.reference !== undefined && { description: request.reference }),
+      metadata: {
+        payment_id: request.paymentId,
+        effect_id: request.effectId,
+        merchant: request.merchant,
+        service_id: request.serviceId,
+      },
+    });
+    return authorizeAnswer(result, expected);
+  }
+
+  async capture(request: ChargeRequest): Promise<CaptureAnswer> {
+    return await this.#settle(request, 'capture', captureOf);
+  }
+
+  async void(request: ChargeRequest): Promise<VoidAnswer> {
+    return await this.#settle(request, 'cancel', voidOf);
+  }
+
+  async refund(request: ChargeRequest): Promise<RefundAnswer> {
+    const charge = await this.#chargeOf(request, { currency: expectedOf(request).currency });
+    if (charge.kind !== 'found') return charge;
+    const result = await this.#client.post('/v1/refunds', request.key, {
+      payment_intent: charge.id,
+      amount: expectedOf(request).amount,
+      // No effect id: the refund that undoes a payment may be asked for by more than one effect, under one key.
+      metadata: { payment_id: request.paymentId, refund_key: request.key },
+    });
+    const heard = said(result);
+    if (heard.kind === 'ok') {
+      const refund = refundOf(heard.body);
+      return refund === null ? UNEXPECTED : refundStanding(refund);
+    }
+    if (heard.kind !== 'error' && heard.kind !== 'unknown') return heard;
+    // Refused, or unclear: "already refunded" can be our own refund, from when this key was sent before.
+    const ours = await this.#refundUnder(charge.id, request.key);
+    if (ours.kind !== 'absent') return ours.kind === 'unknown' && heard.kind === 'unknown' ? heard : ours;
+    return heard.kind === 'error' ? (refusal(heard.error) ?? unread(heard)) : heard;
+  }
+
+  async lookup(request: LookupRequest): Promise<LookupAnswer> {
+    const { chargeReference } = request;
+    const expected = expectedOf(request);
+    if (request.refundKey !== undefined) {
+      const charge = await this.#chargeOf(request, { currency: expected.currency });
+      return charge.kind === 'found' ? await this.#refundUnder(charge.id, request.refundKey) : charge;
+    }
+    return chargeReference === undefined
+      ? await this.#lookUpByKey(request, expected)
+      : await this.#client.standing(chargeReference, expected);
+  }
+
+  async parseCallback(callback: RawCallback, nowMs: number): Promise<CallbackResult> {
+    const header = callback.headers.get(STRIPE_SIGNATURE_HEADER);
+    const check = await checkSignature(header, callback.body, this.#webhookSecret, nowMs);
+    return check === 'valid' ? readStripeEvent(callback.body) : { kind: 'rejected', reason: check };
+  }
+
+  /**
+   * What became of the charge whose reference was never heard (docs/decisions/0023-stripe-look-up.md): claim its key with a
+   * body that can charge nobody. If the claim stands, no charge was made under the key and none can be any more; that
+   * together with nothing found is an absence. If the key was taken, the charge exists: it is found, or still unknown.
+   */
+  async #lookUpByKey(request: Omit<LookupRequest, 'refundKey'>, expected: Expected): Promise<LookupAnswer> {
+    const claim = await this.#client.post('/v1/payment_intents', request.chargeKey, {
+      ...expectedOf(request),
+      capture_method: 'manual',
+      payment_method_types: ['card'],
+      description: 'Claim of an idempotency key; never confirmed.',
+      metadata: { claim_of: request.paymentId },
+    });
+    const heard = said(claim);
+    if (heard.kind === 'error') return unread(heard);
+    const isTaken = heard.kind === 'unknown' && heard.reason === 'idempotency_key_reused';
+    if (heard.kind !== 'ok' && !isTaken) return heard;
+    if (heard.kind === 'ok' && intentOf(heard.body)?.metadata.claim_of !== request.paymentId) return UNEXPECTED;
+    const ids = await this.#find(request.paymentId);
+    if (!Array.isArray(ids)) return ids;
+    const found = decisive(await Promise.all(ids.map((id) => this.#client.standing(id, expected))));
+    return found ?? (isTaken ? unknown('charge_not_found_yet') : { kind: 'absent' });
+  }
+
+  /**
+   * The ids of a payment's PaymentIntents: from the newest of the account's list, which shows at once what was written, and
+   * from its search, which reaches back for ever and lags (https://docs.stripe.com/search#data-freshness).
+   */
+  async #find(paymentId: string): Promise<string[] | NoAnswer> {
+    const query = `metadata['payment_id']:'${paymentId}'`;
+    const pages = await Promise.all([
+      this.#client.page('/v1/payment_intents'),
+      this.#client.page('/v1/payment_intents/search', { query }),
+    ]);
+    const ids = new Set<string>();
+    for (const page of pages) {
+      if (!Array.isArray(page)) return page;
+      for (const intent of page.map(intentOf)) {
+        if (intent?.metadata.payment_id === paymentId) ids.add(intent.id);
+      }
+    }
+    return ids.size > FOUND_MAX ? unknown('several_charges') : [...ids];
+  }
+
+  async #refundUnder(chargeId: string, refundKey: string): Promise<LookupAnswer & RefundAnswer> {
+    const page = await this.#client.page('/v1/refunds', { payment_intent: chargeId });
+    if (!Array.isArray(page)) return page;
+    const ours = page.map(refundOf).find((refund) => refund?.metadata.refund_key === refundKey);
+    if (ours != null) return refundStanding(ours);
+    return page.length < PAGE_SIZE ? { kind: 'absent' } : unknown('too_many_refunds');
+  }
+
+  /**
+   * Captures or cancels, and reads the result off the PaymentIntent: from the answer, or, where Stripe refused or failed,
+   * by asking how it stands. Stripe repeats a stored answer for as long as it keeps the key, a 500 included.
+   */
+  async #settle<Answer>(
+    request: ChargeRequest,
+    action: 'capture' | 'cancel',
+    read: (standing: LookupAnswer) => Answer | null,
+  ): Promise<Answer | Unsettled> {
+    const expected = expectedOf(request);
+    const charge = await this.#chargeOf(request, expected);
+    if (charge.kind !== 'found') return charge;
+    const path = `/v1/payment_intents/${encodeURIComponent(charge.id)}/${action}`;
+    const heard = said(await this.#client.post(path, request.key));
+    if (heard.kind === 'ok') {
+      const intent = intentOf(heard.body);
+      const standing = intent && intentStanding(intent, expected);
+      return (standing && read(standing)) ?? UNEXPECTED;
+    }
+    if (heard.kind === 'error' && heard.status === 404 && heard.error.code === 'resource_missing') {
+      return { kind: 'absent' };
+    }
+    const mayHaveSettled = heard.kind === 'error' || (heard.kind === 'unknown' && heard.reason.startsWith('http_5'));
+    if (!mayHaveSettled) return heard;
+    const standing = await this.#client.standing(charge.id, expected);
+    const settled = read(standing);
+    if (settled !== null) return settled;
+    if (heard.kind === 'unknown') return heard;
+    return isNoAnswer(standing) ? standing : (refusal(heard.error) ?? unread(heard));
+  }
+
+  /** The PaymentIntent that a call is about: as heard, or looked up. */
+  async #chargeOf(request: ChargeRequest | LookupRequest, expected: Expected): Promise<Charge> {
+    if (request.chargeReference !== undefined) return { kind: 'found', id: request.chargeReference };
+    const answer = await this.#lookUpByKey(request, expected);
+    if (answer.kind === 'absent' || isNoAnswer(answer)) return answer;
+    return answer.reference === undefined ? UNEXPECTED : { kind: 'found', id: answer.reference };
+  }
+}
+
+type Unsettled = Extract<ProviderAnswer, { kind: 'refused' | 'absent' }> | NoAnswer;
+type Charge = { readonly kind: 'found'; readonly id: string } | { readonly kind: 'absent' } | NoAnswer;
+
+const UNEXPECTED = unknown('answer_unexpected');
+
+function expectedOf(request: { readonly amountMinor: number; readonly currency: string }): Required<Expected> {
+  const { amountMinor, currency } = request;
+  return { amount: toStripeAmount(amountMinor, currency) ?? amountMinor, currency: currency.toLowerCase() };
+}

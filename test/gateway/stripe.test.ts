@@ -1,0 +1,437 @@
+/**
+ * The Stripe adapter over real HTTP, against a server that checks every request by Stripe's published schemas, answers
+ * with its published fixtures and keeps its idempotency (support/stripe-server.ts).
+ */
+import type Stripe from 'stripe';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import type { AuthorizeRequest, ChargeRequest, LookupRequest } from '../../src/gateway/provider.ts';
+import { StripeAdapter } from '../../src/gateway/providers/stripe.ts';
+import { STRIPE_API_VERSION } from '../../src/gateway/providers/stripe-protocol.ts';
+import { newPaymentId } from './commands.ts';
+import { RemoteAccount } from './support/provider-remote.ts';
+import type { WireFault } from './support/provider-server.ts';
+
+interface Books {
+  readonly intents: Stripe.PaymentIntent[];
+  readonly refunds: Stripe.Refund[];
+}
+
+let account: RemoteAccount;
+let stripe: StripeAdapter;
+let charge: ChargeRequest;
+
+beforeEach(() => {
+  account = new RemoteAccount(inject('stripeUrl'));
+  stripe = adapter();
+  const paymentId = newPaymentId();
+  charge = {
+    paymentId,
+    key: `${paymentId}.a.stripe`,
+    effectId: `orchestrator.gateway.authorize.${paymentId}.3`,
+    chargeKey: `${paymentId}.a.stripe`,
+    amountMinor: 1_230,
+    currency: 'USD',
+  };
+});
+
+afterEach(async () => {
+  // Every request of every test was one that Stripe's own schema takes, with no parameter that it does not know.
+  expect((await account.read()).warnings).toEqual([]);
+});
+
+function adapter(more: object = {}): StripeAdapter {
+  return new StripeAdapter({
+    secretKey: account.apiKey,
+    webhookSecret: 'w',
+    baseUrl: account.url,
+    timeoutMs: 2_000,
+    ...more,
+  });
+}
+
+function authorization(more: Partial<AuthorizeRequest> = {}): AuthorizeRequest {
+  return { ...charge, method: 'credit_card', merchant: 'default', serviceId: 'svc-1', token: 'pm_card_visa', ...more };
+}
+
+/** A later call about the charge: another key, and the reference where it was heard. */
+function about(letter: 'c' | 'v' | 'r', chargeReference?: string): ChargeRequest {
+  return {
+    ...charge,
+    key: `${charge.paymentId}.${letter}.stripe`,
+    ...(chargeReference !== undefined && { chargeReference }),
+  };
+}
+
+function question(more: Partial<LookupRequest> = {}): LookupRequest {
+  const { key: _key, ...rest } = charge;
+  return { ...rest, ...more };
+}
+
+async function approved(more: Partial<AuthorizeRequest> = {}): Promise<string> {
+  const answer = await stripe.authorize(authorization(more));
+  if (answer.kind !== 'approved') throw new Error(`not approved: ${JSON.stringify(answer)}`);
+  return answer.reference;
+}
+
+const books = async (): Promise<Books> => (await account.read<Books>()).books;
+const charged = async () =>
+  (await books()).intents.filter(({ status }) => status === 'requires_capture' || status === 'succeeded');
+
+describe('an authorization', () => {
+  it('asks for the version of the API that its types are of', () => {
+    // Does not compile once they differ.
+    const version: Stripe.LatestApiVersion = STRIPE_API_VERSION;
+    expect(version).toMatch(/^20\d\d-/);
+  });
+
+  it('is one PaymentIntent, confirmed, off session, to be captured by hand, under our key', async () => {
+    const reference = await approved({ reference: 'order 7 ä&=', customerId: 'cus_123' });
+    const { calls } = await account.read();
+    expect(calls).toHaveLength(1);
+    expect(calls[0]).toMatchObject({ method: 'POST', path: '/v1/payment_intents', key: charge.key });
+    expect(Object.fromEntries(new URLSearchParams(calls[0]?.body))).toEqual({
+      amount: '1230',
+      currency: 'usd',
+      capture_method: 'manual',
+      confirm: 'true',
+      off_session: 'true',
+      payment_method: 'pm_card_visa',
+      'payment_method_types[0]': 'card',
+      customer: 'cus_123',
+      description: 'order 7 ä&=',
+      'metadata[payment_id]': charge.paymentId,
+      'metadata[effect_id]': charge.effectId,
+      'metadata[merchant]': 'default',
+      'metadata[service_id]': 'svc-1',
+    });
+    expect(await charged()).toMatchObject([{ id: reference, amount: 1_230, status: 'requires_capture' }]);
+  });
+
+  it('leaves our own customer ids to ourselves', async () => {
+    await approved({ customerId: 'cus-1' });
+    expect((await account.read()).calls[0]?.body).not.toContain('customer=');
+  });
+
+  it.each([
+    ['pm_card_visa_chargeDeclined', 'generic_decline'],
+    ['pm_card_visa_chargeDeclinedInsufficientFunds', 'insufficient_funds'],
+    ['pm_card_chargeDeclinedExpiredCard', 'expired_card'],
+    ['pm_card_chargeDeclinedIncorrectCvc', 'incorrect_cvc'],
+    ['pm_card_authenticationRequired', 'authentication_required'],
+  ])('of %s is declined: %s', async (token, declineCode) => {
+    expect(await stripe.authorize(authorization({ token }))).toEqual({
+      kind: 'declined',
+      declineCode,
+      reference: expect.stringMatching(/^pi_/),
+    });
+    expect(await charged()).toEqual([]);
+  });
+
+  it('of a token that Stripe does not know is refused', async () => {
+    expect(await stripe.authorize(authorization({ token: 'pm_card_unknown' }))).toEqual({
+      kind: 'refused',
+      code: 'invalid_token',
+    });
+  });
+
+  it.each([
+    ['of a wallet\u2019s sale', { method: 'balance' }, 'method_not_supported'],
+    ['of another provider\u2019s token', { token: 'visa:0123456789abcdef' }, 'invalid_token'],
+    ['of a card number', { token: '4242424242424242' }, 'invalid_token'],
+    ['of a third decimal', { amountMinor: 1_235, currency: 'KWD' }, 'invalid_amount'],
+  ] as const)('%s is never sent', async (_what, more, code) => {
+    expect(stripe.unfit(authorization(more))).toBe(code);
+    expect(await stripe.authorize(authorization(more))).toEqual({ kind: 'refused', code });
+    expect((await account.read()).calls).toEqual([]);
+  });
+
+  it('of a card with no token is never sent', async () => {
+    const { token: _token, ...request } = authorization();
+    expect(await stripe.authorize(request)).toEqual({ kind: 'refused', code: 'token_missing' });
+    expect((await account.read()).calls).toEqual([]);
+  });
+
+  it('that is sent any number of times charges once, and has one answer', async () => {
+    const first = await stripe.authorize(authorization());
+    expect(await stripe.authorize(authorization())).toEqual(first);
+    expect(await charged()).toHaveLength(1);
+  });
+
+  it('with another body under the same key is unknown: what the first one did still stands', async () => {
+    await approved();
+    expect(await stripe.authorize(authorization({ effectId: 'orchestrator.gateway.authorize.x.9' }))).toEqual({
+      kind: 'unknown',
+      reason: 'idempotency_key_reused',
+    });
+    expect(await charged()).toHaveLength(1);
+  });
+});
+
+describe('an answer that does not come', () => {
+  const answered = (status: number): WireFault => ({
+    do: 'answer',
+    after: true,
+    answer: { status, body: { error: { type: 'api_error' } } },
+  });
+
+  it.each([
+    ['a hung server', { do: 'hang' }, 'timeout'],
+    ['a connection cut before', { do: 'cut' }, 'connection_cut'],
+    ['a connection cut after', { do: 'cut', after: true }, 'connection_cut'],
+    ['a 500 after the charge', answered(500), 'http_500'],
+    ['a 503 after the charge', answered(503), 'http_503'],
+    ['half an answer', { do: 'garbage', after: true }, 'answer_unreadable'],
+  ] as const)('%s: is unknown, and the same request again charges once', async (_what, fault, reason) => {
+    await account.fail('POST /v1/payment_intents', fault);
+    const impatient = adapter({ timeoutMs: 500 });
+    expect(await impatient.authorize(authorization())).toEqual({ kind: 'unknown', reason });
+    expect(await stripe.authorize(authorization())).toMatchObject({ kind: 'approved', captured: false });
+    expect(await charged()).toHaveLength(1);
+  });
+
+  it('a limiter\u2019s 429: is throttled, and nothing was charged', async () => {
+    const answer = { status: 429, body: { error: { type: 'invalid_request_error', code: 'rate_limit' } } };
+    await account.fail('POST', { do: 'answer', answer: { ...answer, headers: { 'Retry-After': '3' } } });
+    expect(await stripe.authorize(authorization())).toEqual({ kind: 'throttled', retryAfterMs: 3_000 });
+    expect((await books()).intents).toEqual([]);
+  });
+
+  it('a redirect: is unknown, and is not followed: the credentials go nowhere else', async () => {
+    const headers = { Location: `${account.url}/v1/payment_intents` };
+    await account.fail('POST', { do: 'answer', answer: { status: 307, body: {}, headers } });
+    expect(await stripe.authorize(authorization())).toEqual({ kind: 'unknown', reason: 'http_307' });
+    expect((await books()).intents).toEqual([]);
+  });
+
+  it('a port where nobody listens: is unknown, since the runtime does not tell it from a connection that broke', async () => {
+    const answer = await adapter({ baseUrl: 'http://127.0.0.1:1' }).authorize(authorization());
+    expect(answer).toEqual({ kind: 'unknown', reason: 'connection_cut' });
+  });
+});
+
+describe('what follows an authorization', () => {
+  it('a capture takes the money, once', async () => {
+    const reference = await approved();
+    const captured = { kind: 'captured', reference };
+    expect(await stripe.capture(about('c', reference))).toEqual(captured);
+    expect(await stripe.capture(about('c', reference))).toEqual(captured);
+    expect(await charged()).toMatchObject([{ status: 'succeeded', amount_received: 1_230 }]);
+  });
+
+  it('a void cancels, once', async () => {
+    const reference = await approved();
+    const voided = { kind: 'voided', reference };
+    expect(await stripe.void(about('v', reference))).toEqual(voided);
+    expect(await stripe.void(about('v', reference))).toEqual(voided);
+    expect(await charged()).toEqual([]);
+  });
+
+  it('a capture whose key Stripe has forgotten is read off the charge', async () => {
+    const reference = await approved();
+    await stripe.capture(about('c', reference));
+    await account.set('forgetKeys', true);
+    expect(await stripe.capture(about('c', reference))).toEqual({ kind: 'captured', reference });
+  });
+
+  it('a capture of what was voided, and a void of what was captured, are refused', async () => {
+    const voided = await approved();
+    await stripe.void(about('v', voided));
+    expect(await stripe.capture(about('c', voided))).toEqual({
+      kind: 'refused',
+      code: 'charge_voided',
+      reference: voided,
+    });
+    const captured = await approved({ paymentId: 'pay_2', key: 'pay_2.a.stripe' });
+    await stripe.capture({ ...about('c', captured), key: 'pay_2.c.stripe' });
+    expect(await stripe.void({ ...about('v', captured), key: 'pay_2.v.stripe' })).toEqual({
+      kind: 'refused',
+      code: 'charge_captured',
+      reference: captured,
+    });
+  });
+
+  it.each(['capture', 'void'] as const)(
+    'a %s whose answer was a 500 is settled by asking how the charge stands',
+    async (operation) => {
+      const reference = await approved();
+      const answer = { status: 500, body: { error: { type: 'api_error' } } };
+      await account.fail(`POST /v1/payment_intents/${reference}`, { do: 'answer', after: true, answer });
+      const told = await stripe[operation](about(operation === 'capture' ? 'c' : 'v', reference));
+      expect(told).toEqual({ kind: operation === 'capture' ? 'captured' : 'voided', reference });
+    },
+  );
+
+  it('a capture and a void of nothing that Stripe knows are absent', async () => {
+    expect(await stripe.capture(about('c', 'pi_nothing'))).toEqual({ kind: 'absent' });
+    expect(await stripe.void(about('v', 'pi_nothing'))).toEqual({ kind: 'absent' });
+  });
+});
+
+describe('a refund', () => {
+  const refundKey = (refundId: string) => `${refundId}.r.stripe`;
+  let reference: string;
+
+  const part = (refundId: string, amountMinor: number): ChargeRequest => ({
+    ...about('r', reference),
+    key: refundKey(refundId),
+    amountMinor,
+  });
+
+  beforeEach(async () => {
+    reference = await approved();
+    await stripe.capture(about('c', reference));
+  });
+
+  it('gives back, once for each key', async () => {
+    const first = await stripe.refund(part('ref_1', 230));
+    expect(first).toMatchObject({ kind: 'refunded' });
+    expect(await stripe.refund(part('ref_1', 230))).toEqual(first);
+    expect(await stripe.refund(part('ref_2', 1_000))).toMatchObject({ kind: 'refunded' });
+    expect((await books()).refunds.map(({ amount }) => amount)).toEqual([1_000, 230]);
+  });
+
+  it('above what is left is refused', async () => {
+    await stripe.refund(part('ref_1', 1_000));
+    expect(await stripe.refund(part('ref_2', 231))).toEqual({ kind: 'refused', code: 'amount_too_large' });
+    await stripe.refund(part('ref_3', 230));
+    expect(await stripe.refund(part('ref_4', 1))).toEqual({ kind: 'refused', code: 'charge_already_refunded' });
+  });
+
+  it('that was given and is asked for after its key was forgotten is not refused: it was given', async () => {
+    const given = await stripe.refund(part('ref_1', 1_230));
+    await account.set('forgetKeys', true);
+    expect(await stripe.refund(part('ref_1', 1_230))).toEqual(given);
+    expect((await books()).refunds).toHaveLength(1);
+  });
+
+  it('whose answer is lost is found by its key, and told from another of the same amount', async () => {
+    await stripe.refund(part('ref_1', 500));
+    await account.fail('POST /v1/refunds', { do: 'cut' });
+    expect(await stripe.refund(part('ref_2', 500))).toMatchObject({ kind: 'unknown' });
+    const ask = (refundId: string) =>
+      stripe.lookup(question({ chargeReference: reference, refundKey: refundKey(refundId) }));
+    expect(await ask('ref_1')).toMatchObject({ kind: 'refunded' });
+    expect(await ask('ref_2')).toEqual({ kind: 'absent' });
+    // The money went back and only the answer broke off: the adapter asks at once, and does not leave it to a look-up.
+    await account.fail('POST /v1/refunds', { do: 'cut', after: true });
+    expect(await stripe.refund(part('ref_2', 500))).toMatchObject({ kind: 'refunded' });
+    expect(await ask('ref_2')).toMatchObject({ kind: 'refunded' });
+  });
+
+  it('of the whole amount makes a look-up of the charge say so', async () => {
+    await stripe.refund(part('ref_1', 1_230));
+    expect(await stripe.lookup(question({ chargeReference: reference }))).toEqual({ kind: 'refunded', reference });
+  });
+});
+
+describe('a look-up with the reference', () => {
+  it('says how the charge stands', async () => {
+    const reference = await approved();
+    const ask = () => stripe.lookup(question({ chargeReference: reference }));
+    expect(await ask()).toEqual({ kind: 'approved', reference, captured: false });
+    await stripe.capture(about('c', reference));
+    expect(await ask()).toEqual({ kind: 'approved', reference, captured: true });
+  });
+
+  it('follows a charge that the bank decides later', async () => {
+    const pending = await stripe.authorize(authorization({ token: 'pm_card_processing' }));
+    if (pending.kind !== 'pending' || pending.reference === undefined) throw new Error(pending.kind);
+    const ask = () => stripe.lookup(question({ chargeReference: pending.reference ?? '' }));
+    expect(await ask()).toEqual(pending);
+    await account.set('settle', 'requires_capture');
+    expect(await ask()).toMatchObject({ kind: 'approved', captured: false });
+  });
+});
+
+describe('a look-up without it', () => {
+  it('finds a charge whose answer was lost, in the account\u2019s list, before the search has it', async () => {
+    await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+    await stripe.authorize(authorization());
+    expect(await stripe.lookup(question())).toMatchObject({ kind: 'approved', captured: false });
+  });
+
+  it('finds one that has left the newest of the list by the search, and until then it is unknown, never absent', async () => {
+    await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+    await stripe.authorize(authorization());
+    await account.set('listBlind', true);
+    expect(await stripe.lookup(question())).toEqual({ kind: 'unknown', reason: 'charge_not_found_yet' });
+    await account.set('searchBehind', false);
+    expect(await stripe.lookup(question())).toMatchObject({ kind: 'approved', captured: false });
+  });
+
+  it('finds a decline whose answer was lost', async () => {
+    await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+    await stripe.authorize(authorization({ token: 'pm_card_visa_chargeDeclined' }));
+    expect(await stripe.lookup(question())).toMatchObject({ kind: 'declined', declineCode: 'generic_decline' });
+  });
+
+  it('of a charge that never arrived is an absence that stays one: the late request can charge nobody', async () => {
+    await account.fail('POST /v1/payment_intents', { do: 'cut' });
+    await stripe.authorize(authorization());
+    expect(await stripe.lookup(question())).toEqual({ kind: 'absent' });
+    expect(await stripe.authorize(authorization())).toEqual({ kind: 'unknown', reason: 'idempotency_key_reused' });
+    expect(await stripe.lookup(question())).toEqual({ kind: 'absent' });
+    expect(await charged()).toEqual([]);
+  });
+
+  it('leaves one claim, never confirmed, however often it is asked', async () => {
+    for (let asked = 0; asked < 3; asked++) await stripe.lookup(question());
+    expect((await books()).intents).toMatchObject([
+      { status: 'requires_payment_method', payment_method: null, metadata: { claim_of: charge.paymentId } },
+    ]);
+  });
+
+  it('after Stripe has forgotten the key finds the charge by the search: a claim alone is no absence', async () => {
+    await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+    await stripe.authorize(authorization());
+    await account.set('forgetKeys', true);
+    await account.set('listBlind', true);
+    await account.set('searchBehind', false);
+    expect(await stripe.lookup(question())).toMatchObject({ kind: 'approved', captured: false });
+  });
+
+  it('is unknown where the search cannot be asked', async () => {
+    const answer = { status: 400, body: { error: { type: 'invalid_request_error', code: 'search_not_available' } } };
+    await account.fail('GET /v1/payment_intents/search', { do: 'answer', answer });
+    expect(await stripe.lookup(question())).toEqual({ kind: 'unknown', reason: 'search_not_available' });
+  });
+
+  it('is unknown while the first request is still running', async () => {
+    const answer = { status: 409, body: { error: { type: 'idempotency_error', code: 'idempotency_key_in_use' } } };
+    await account.fail('POST /v1/payment_intents', { do: 'answer', answer });
+    expect(await stripe.lookup(question())).toEqual({ kind: 'unknown', reason: 'idempotency_key_in_use' });
+  });
+
+  it('lets a void undo what is found, and find that there is nothing to undo', async () => {
+    await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+    await stripe.authorize(authorization());
+    expect(await stripe.void(about('v'))).toMatchObject({ kind: 'voided' });
+    expect(await charged()).toEqual([]);
+    charge = { ...charge, paymentId: 'pay_none', chargeKey: 'pay_none.a.stripe' };
+    expect(await stripe.void(about('v'))).toEqual({ kind: 'absent' });
+  });
+
+  it('lets a refund of a part find its charge', async () => {
+    const reference = await approved();
+    await stripe.capture(about('c', reference));
+    expect(await stripe.refund({ ...about('r'), amountMinor: 30 })).toMatchObject({ kind: 'refunded' });
+  });
+});
+
+describe('Stripe\u2019s amounts', () => {
+  it.each([
+    ['JPY', 1_230, 1_230],
+    ['USD', 1_230, 1_230],
+    ['KWD', 1_230, 1_230],
+    ['ISK', 1_230, 123_000],
+    ['UGX', 1_230, 123_000],
+    ['MGA', 1_200, 12],
+  ])('of %s: %i of ours are %i of theirs', async (currency, amountMinor, amount) => {
+    charge = { ...charge, currency, amountMinor };
+    const reference = await approved({ currency, amountMinor });
+    await stripe.capture(about('c', reference));
+    await stripe.refund(about('r', reference));
+    const { intents, refunds } = await books();
+    expect([intents[0]?.amount, refunds[0]?.amount]).toEqual([amount, amount]);
+  });
+});

@@ -46,7 +46,7 @@ export function begin<State extends string, Data, Name extends string>(
     settled: {},
     results: {},
   });
-  for (const fact of facts) draft.record(fact.type, fact.payload);
+  for (const fact of facts) draft.record(fact.type, fact.payload, fact.repeats);
   draft.enter(state);
   return draft.finish();
 }
@@ -160,7 +160,7 @@ class Draft<State extends string, Data, Name extends string> {
       pending: this.#saga.pending.filter((command) => this.#spec(command.name).waitMs === undefined),
       results: {},
     };
-    for (const fact of spec.facts?.(this.#saga.data) ?? []) this.record(fact.type, fact.payload);
+    for (const fact of spec.facts?.(this.#saga.data) ?? []) this.record(fact.type, fact.payload, fact.repeats);
     for (const name of spec.commands(this.#saga.data)) this.#issue(name, afterMs);
   }
 
@@ -186,7 +186,7 @@ class Draft<State extends string, Data, Name extends string> {
     // No rule: it came too late to change anything, and is recorded (S4).
     if (rule === undefined) return;
     this.#learn(rule, context);
-    for (const fact of rule.facts?.(this.#saga.data) ?? []) this.record(fact.type, fact.payload);
+    for (const fact of rule.facts?.(this.#saga.data) ?? []) this.record(fact.type, fact.payload, fact.repeats);
     for (const name of rule.send ?? []) this.#issue(name);
     const to = rule.to ?? this.#joined(state);
     if (to === undefined) return;

@@ -150,7 +150,7 @@ export function routedFact(data: PaymentData): Record<string, unknown> {
 }
 
 export function attentionFact(data: PaymentData, reason: string): NewEvent {
-  return { type: 'payment.needs_attention', payload: { payment_id: data.paymentId, reason } };
+  return { type: 'payment.needs_attention', payload: { payment_id: data.paymentId, reason }, repeats: true };
 }
 
 export function failedFact(data: PaymentData): Record<string, unknown> {

@@ -93,7 +93,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
   authorizing: {
     says: 'A provider is asked to authorize; one that provably charged nothing is passed over for the next.',
     commands: () => ['authorize'],
-    facts: (data) => [{ type: 'payment_gateway.routed', payload: routedFact(data) }],
+    facts: (data) => [{ type: 'payment_gateway.routed', payload: routedFact(data), repeats: true }],
     on: {
       ...LOOKUP_RULES,
       'authorize:done': AUTHORIZED,

@@ -101,6 +101,8 @@ export interface StateSpec<State extends string, Data, Name extends string> {
 export interface NewEvent {
   readonly type: EventType;
   readonly payload: Record<string, unknown>;
+  /** May rightly be recorded more than once: its deduplication id ends in its sequence. */
+  readonly repeats?: boolean;
 }
 
 export interface SagaTable<State extends string, Data, Name extends string> {

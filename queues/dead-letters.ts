@@ -3,11 +3,11 @@
  * was, so that it sends again or goes another way. Nothing stands behind this queue: what D1 will not take is retried.
  */
 
-import { envelopeSchema } from '../src/domain/events/envelope.ts';
+import { entityOf, envelopeSchema } from '../src/domain/events/envelope.ts';
 import { DEAD_LETTER_BODY_LENGTH_MAX } from '../src/domain/limits.ts';
 import { deadMessageSchema } from '../src/domain/messages.ts';
 import { type DeadLetter, recordDeadLetters } from '../src/read-model/record-dead-letters.ts';
-import { paymentSagaStub } from '../src/stubs.ts';
+import { sagaStub } from '../src/stubs.ts';
 import { logLine } from '../src/telemetry/log.ts';
 import { type Consumed, consume } from './consume.ts';
 import { ACK, type Verdict, verdictOnError } from './retry-policy.ts';
@@ -65,10 +65,9 @@ function withoutToken(body: unknown): string {
  * that breaks on the news is a bug of its own: this letter is stored already, and another about it would help nobody.
  */
 async function tellSaga(env: Env, letter: DeadLetter, attempts: number): Promise<Verdict> {
-  const paymentId = letter.group_id?.replace('payment_', '');
-  if (letter.effect_id === null || paymentId === undefined) return ACK;
+  if (letter.effect_id === null || letter.group_id === null) return ACK;
   try {
-    await paymentSagaStub(env, paymentId)?.commandDied(letter.effect_id);
+    await sagaStub(env, entityOf(letter.group_id))?.commandDied(letter.effect_id);
     return ACK;
   } catch (error) {
     const verdict = verdictOnError(error, attempts, Math.random());

@@ -52,6 +52,6 @@ async function callGateway(
   // A call may have begun for this effect without our hearing of it: then "not sent" proves nothing of that one.
   const mayHaveBegun = items.length > 1 || first.message.attempts > 1 || payload.unheard === true;
   const outcome = await gateway.run(first.body, Date.now(), { mayHaveBegun });
-  const verdict = await deliverOutcomes(env, payload.payment_id, [outcome]);
+  const verdict = await deliverOutcomes(env, payload.refund_id ?? payload.payment_id, [outcome]);
   return items.map(() => verdict);
 }

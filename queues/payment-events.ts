@@ -3,9 +3,10 @@
  * and tells each saga which run is recorded. It never decides about money, and a lost acknowledgement only means that
  * the saga sends the run again.
  */
+import { entityOf } from '../src/domain/events/envelope.ts';
 import { type Publication, publicationSchema } from '../src/domain/messages.ts';
 import { recordPublications } from '../src/read-model/record-publications.ts';
-import { paymentSagaStub } from '../src/stubs.ts';
+import { sagaStub } from '../src/stubs.ts';
 import { errorText, logLine } from '../src/telemetry/log.ts';
 import { type Consumed, consume, type Decoded } from './consume.ts';
 import { ACK, type Verdict } from './retry-policy.ts';
@@ -33,9 +34,9 @@ async function acknowledge(env: Env, publication: Publication): Promise<void> {
   const last = publication.runs.at(-1)?.last;
   if (first === undefined || last === undefined) return;
   try {
-    await paymentSagaStub(env, publication.payment.id)?.acknowledge({ effectIds: [], events: { first, last } });
+    await sagaStub(env, entityOf(publication.group_id))?.acknowledge({ effectIds: [], events: { first, last } });
   } catch (error) {
     // The record has it; the saga does not know and sends the run again, which changes nothing.
-    logLine('queue.acknowledge_failed', { payment_id: publication.payment.id, error: errorText(error) });
+    logLine('queue.acknowledge_failed', { group_id: publication.group_id, error: errorText(error) });
   }
 }

@@ -17,6 +17,8 @@ const TYPES = [
   'orchestrator.wallet.hold_funds',
   'orchestrator.wallet.debit',
   'orchestrator.wallet.release_funds',
+  'orchestrator.wallet.credit',
+  'orchestrator.wallet.reverse_credit',
 ] as const;
 type WalletMessage = Extract<Event, { event_type: (typeof TYPES)[number] }>;
 
@@ -45,7 +47,7 @@ async function handleWallet(env: Env, items: readonly Consumed<WalletMessage>[])
       if (outcome === undefined) throw new InvariantError('one_outcome_per_command', { index });
       const effectId = body.metadata.message_deduplication_id;
       try {
-        return await deliverOutcomes(env, body.payload.payment_id, [
+        return await deliverOutcomes(env, body.payload.refund_id ?? body.payload.payment_id, [
           { effect_id: effectId, fact: toFact(body, outcome) },
         ]);
       } catch (error) {
@@ -75,6 +77,10 @@ function toCommand(event: WalletMessage): WalletCommand {
     }
     case 'orchestrator.wallet.release_funds':
       return { ...base, type: 'release' };
+    case 'orchestrator.wallet.credit':
+      return { ...base, type: 'credit' };
+    case 'orchestrator.wallet.reverse_credit':
+      return { ...base, type: 'reverse' };
   }
 }
 
@@ -86,12 +92,18 @@ const FACTS = {
     refused: 'wallet.release_funds_failed',
     status: 'RELEASED',
   },
+  'orchestrator.wallet.credit': { done: 'wallet.credit', refused: 'wallet.credit_failed', status: 'CREDITED' },
+  'orchestrator.wallet.reverse_credit': {
+    done: 'wallet.reverse_credit',
+    refused: 'wallet.reverse_credit_failed',
+    status: 'REVERSED',
+  },
 } as const;
 
 function toFact(event: WalletMessage, outcome: WalletOutcome): Fact {
-  const { payment_id, wallet_id, amount, currency } = event.payload;
+  const { payment_id, refund_id, wallet_id, amount, currency } = event.payload;
   const names = FACTS[event.event_type];
-  const base = { payment_id, wallet_id, amount, currency };
+  const base = { payment_id, ...(refund_id !== undefined && { refund_id }), wallet_id, amount, currency };
   if (outcome.kind === 'refused') {
     const payload: EventPayload<'wallet.hold_funds_failed'> = { ...base, status: 'REFUSED', reason: outcome.reason };
     return { event_type: names.refused, payload };

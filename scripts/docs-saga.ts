@@ -36,6 +36,7 @@ function kind(method: 'balance' | 'credit_card', captured: boolean): PaymentData
     captured,
     failure: null,
     refundedAmount: 0,
+    refunds: {},
     authorizeNotAfterMs: 0,
     unknownSinceMs: null,
     attentionReason: null,

@@ -8,6 +8,7 @@ import { app } from './http/app.ts';
 
 export { PaymentSaga } from '../durable-objects/payment-saga/payment-saga.ts';
 export { ProviderHealth } from '../durable-objects/provider-health/provider-health.ts';
+export { RefundSaga } from '../durable-objects/refund-saga/refund-saga.ts';
 export { SandboxProvider } from '../durable-objects/sandbox-provider/sandbox-provider.ts';
 export { Wallet } from '../durable-objects/wallet/wallet.ts';
 

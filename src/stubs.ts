@@ -3,7 +3,7 @@
  * not mint leads nowhere, with no stub made and no storage touched. A stub that threw is broken: take a fresh one.
  */
 import { hexFromPublicId } from './domain/ids.ts';
-import type { PaymentSagaRpc } from './domain/rpc.ts';
+import type { PaymentSagaRpc, RefundSagaRpc, SagaRpc } from './domain/rpc.ts';
 
 /** A contract as seen through a stub: every method answers a promise. */
 export type Calls<Rpc> = {
@@ -19,10 +19,18 @@ export function asCalls<Rpc>(stub: unknown): Calls<Rpc> {
 
 /** The object id inside a payment id, or null for one that is malformed or of another namespace. */
 export function paymentObjectId(env: Env, paymentId: string): DurableObjectId | null {
-  const hex = hexFromPublicId('pay_', paymentId);
+  return objectId(env.PAYMENT_SAGA, hexFromPublicId('pay_', paymentId));
+}
+
+/** The same inside a refund id. */
+export function refundObjectId(env: Env, refundId: string): DurableObjectId | null {
+  return objectId(env.REFUND_SAGA, hexFromPublicId('ref_', refundId));
+}
+
+function objectId(namespace: Env['PAYMENT_SAGA'] | Env['REFUND_SAGA'], hex: string | null): DurableObjectId | null {
   if (hex === null) return null;
   try {
-    return env.PAYMENT_SAGA.idFromString(hex);
+    return namespace.idFromString(hex);
   } catch {
     // The only thing it throws for: the digits are not an id of this namespace.
     return null;
@@ -33,4 +41,10 @@ export function paymentObjectId(env: Env, paymentId: string): DurableObjectId | 
 export function paymentSagaStub(env: Env, paymentId: string): Calls<PaymentSagaRpc> | null {
   const id = paymentObjectId(env, paymentId);
   return id === null ? null : asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.get(id));
+}
+
+/** A fresh stub of the saga's object that an entity id of either kind leads to, or null. */
+export function sagaStub(env: Env, entityId: string): Calls<SagaRpc> | null {
+  const refundId = refundObjectId(env, entityId);
+  return refundId === null ? paymentSagaStub(env, entityId) : asCalls<RefundSagaRpc>(env.REFUND_SAGA.get(refundId));
 }

@@ -3,6 +3,7 @@
  * refunds, and the newest callbacks. Bounded pages; a read changes nothing and counts as no call.
  */
 import type { Desk } from './desk.ts';
+import { isDue } from './rows.ts';
 import type { BookStore } from './store.ts';
 
 export const BOOKS_PAGE_MAX = 500;
@@ -93,7 +94,8 @@ export function readBooks(store: BookStore, desk: Desk, page: BooksPage, nowMs: 
       key: row.key,
       chargeKey: row.charge_key,
       amountMinor: row.amount_minor,
-      status: row.status,
+      // As it stands by now, booked or not yet.
+      status: row.settles_to !== null && isDue(row, nowMs) ? row.settles_to : row.status,
       calls: row.calls,
       createdAtMs: row.created_at_ms,
     })),

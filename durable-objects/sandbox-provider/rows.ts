@@ -97,7 +97,7 @@ export function newRefund(
   { refund }: Behaviour,
   nowMs: number,
 ): RefundRow {
-  const isPending = refund === 'pending' || refund === 'fails' || refund === 'no_callback';
+  const isPending = refund === 'pending' || refund === 'no_callback';
   const status = isPending ? 'pending' : 'refunded';
   return {
     key,
@@ -106,8 +106,9 @@ export function newRefund(
     amount_minor: request.amount,
     status,
     first_status: status,
-    settles_to: !isPending ? null : refund === 'fails' ? 'failed' : 'refunded',
-    settles_at_ms: isPending ? nowMs + SETTLE_AFTER_MS : null,
+    // One that fails is given first and taken back after: a success that does not last.
+    settles_to: refund === 'fails' ? 'failed' : isPending ? 'refunded' : null,
+    settles_at_ms: isPending || refund === 'fails' ? nowMs + SETTLE_AFTER_MS : null,
     calls: 1,
     created_at_ms: nowMs,
   };

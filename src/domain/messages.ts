@@ -25,20 +25,38 @@ export const paymentRowSchema = z.object({
 });
 export type PaymentRow = z.infer<typeof paymentRowSchema>;
 
-export const publicationSchema = z.object({
-  kind: z.literal('publication'),
-  group_id: z.string(),
-  payment: paymentRowSchema,
-  runs: z
-    .array(
-      z.object({
-        first: z.number().int().positive(),
-        last: z.number().int().positive(),
-        events: z.array(envelopeSchema).min(1),
-      }),
-    )
-    .min(1),
+/** The row of the record that a refund's state amounts to. */
+export const refundRowSchema = z.object({
+  id: z.string(),
+  merchant: z.string(),
+  mode: z.enum(['sandbox', 'live']),
+  payment_id: z.string(),
+  status: z.enum(PAYMENT_STATUSES),
+  created_at_ms: z.number().int(),
+  updated_at_ms: z.number().int(),
+  sequence: z.number().int().positive(),
+  body: z.string(),
 });
+export type RefundRow = z.infer<typeof refundRowSchema>;
+
+export const publicationSchema = z
+  .object({
+    kind: z.literal('publication'),
+    group_id: z.string(),
+    /** What the entity amounts to now: one of the two. */
+    payment: paymentRowSchema.optional(),
+    refund: refundRowSchema.optional(),
+    runs: z
+      .array(
+        z.object({
+          first: z.number().int().positive(),
+          last: z.number().int().positive(),
+          events: z.array(envelopeSchema).min(1),
+        }),
+      )
+      .min(1),
+  })
+  .refine(({ payment, refund }) => (payment === undefined) !== (refund === undefined), 'Must have one row.');
 export type Publication = z.infer<typeof publicationSchema>;
 
 /** What a consumer sends to the dead letters itself: poison, or a bug, with the reason. */

@@ -4,8 +4,10 @@
  */
 import { toTimestamp } from './events/envelope.ts';
 import type { PaymentRow } from './messages.ts';
-import { maskToken, type PaymentStatus, type PaymentView } from './payment.ts';
-import type { PaymentSagaValue } from './saga/payment-types.ts';
+import { maskToken, type PaymentData, type PaymentStatus, type PaymentView } from './payment.ts';
+import { PAYMENT_SAGA } from './saga/payment-saga.ts';
+import type { PaymentCommand, PaymentSagaValue, PaymentState } from './saga/payment-types.ts';
+import type { SagaKind } from './saga/record.ts';
 
 /** Public `status`: PENDING until the saga is in a terminal state. `needs_attention` is PENDING: nothing is decided. */
 export function paymentStatus(saga: PaymentSagaValue): PaymentStatus {
@@ -62,3 +64,9 @@ export function paymentRow(saga: PaymentSagaValue): PaymentRow {
     body: JSON.stringify(paymentView(saga)),
   };
 }
+
+export const PAYMENT_KIND: SagaKind<PaymentState, PaymentData, PaymentCommand, { readonly payment: PaymentRow }> = {
+  table: PAYMENT_SAGA,
+  view: paymentView,
+  row: (saga) => ({ payment: paymentRow(saga) }),
+};

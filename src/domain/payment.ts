@@ -32,6 +32,13 @@ export interface PaymentFailure {
   readonly decline_code?: string;
 }
 
+/** A refund as its payment keeps it. */
+export interface PaymentRefund {
+  readonly amountMinor: number;
+  /** `released`: it gives nothing back (any more). */
+  readonly state: 'reserved' | 'completed' | 'released';
+}
+
 export interface LateAuthorization {
   readonly provider: string | null;
   readonly reference: string | null;
@@ -59,6 +66,8 @@ export interface PaymentData {
   readonly captured: boolean;
   readonly failure: PaymentFailure | null;
   readonly refundedAmount: number;
+  /** By refund id. */
+  readonly refunds: Readonly<Record<string, PaymentRefund>>;
   /** Calls that authorize may begin until then; an absence that a look-up sees before, or soon after, proves nothing. */
   readonly authorizeNotAfterMs: number;
   /** When an authorization first became unknown; the late window is counted from here. */

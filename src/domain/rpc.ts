@@ -6,7 +6,8 @@
 import type { WalletRefusal } from './errors.ts';
 import type { Envelope } from './events/envelope.ts';
 import type { Scope } from './ids.ts';
-import type { PaymentRequest } from './payment.ts';
+import type { PaymentMethod, PaymentRequest } from './payment.ts';
+import type { RefundRequest } from './refund.ts';
 import type { Outcome } from './saga/outcome.ts';
 
 // ── PaymentSaga ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -28,11 +29,12 @@ export interface CreatePayment {
   readonly waitMs: number;
 }
 
-export type CreatePaymentResult =
-  /** `body`: the payment as JSON text, the same bytes on every replay of a terminal payment. */
+/** What came of a request that claims a key. */
+export type CreateResult =
+  /** `body`: the payment or refund as JSON text, the same bytes on every replay of a terminal one. */
   | {
       readonly kind: 'created' | 'replayed';
-      readonly paymentId: string;
+      readonly entityId: string;
       readonly body: string;
       readonly terminal: boolean;
     }
@@ -41,7 +43,7 @@ export type CreatePaymentResult =
   /** The record has expired; only a tombstone is left. */
   | { readonly kind: 'key_expired' };
 
-export type ReadPaymentResult =
+export type ReadSagaResult =
   | { readonly kind: 'found'; readonly body: string; readonly terminal: boolean }
   | { readonly kind: 'not_found' };
 
@@ -52,7 +54,7 @@ export type ReadEventsResult =
 export type DescribeKeyResult =
   | {
       readonly kind: 'used';
-      readonly paymentId: string;
+      readonly entityId: string;
       readonly status: string;
       readonly createdAtMs: number;
       /** When the record expires; null while the payment is not terminal. */
@@ -68,16 +70,59 @@ export interface Acknowledgement {
   readonly events?: { readonly first: number; readonly last: number };
 }
 
-export interface PaymentSagaRpc {
-  create(input: CreatePayment): Promise<CreatePaymentResult>;
-  read(scope: Scope): ReadPaymentResult;
+/** `unknown_saga`: this object has never begun one. */
+export type Delivered = { readonly kind: 'delivered' | 'unknown_saga' };
+
+/** What every saga's object answers to. */
+export interface SagaRpc {
+  read(scope: Scope): ReadSagaResult;
   readEvents(scope: Scope, afterSequence: number, limit: number): ReadEventsResult;
   describeKey(): DescribeKeyResult;
-  /** Outcomes in any order, any number of times. `unknown_saga`: this object has never begun one. */
-  deliver(outcomes: readonly Outcome[]): { readonly kind: 'delivered' | 'unknown_saga' };
+  /** Outcomes in any order, any number of times. */
+  deliver(outcomes: readonly Outcome[]): Delivered;
   /** A command's message became a dead letter. */
-  commandDied(effectId: string): { readonly kind: 'delivered' | 'unknown_saga' };
+  commandDied(effectId: string): Delivered;
   acknowledge(acknowledgement: Acknowledgement): void;
+}
+
+/** What a refund of its payment may count on, or why there can be none. */
+export type RefundReservation =
+  | {
+      readonly kind: 'reserved';
+      readonly amountMinor: number;
+      readonly currency: string;
+      readonly walletId: string;
+      readonly serviceId: string;
+      readonly method: PaymentMethod;
+      readonly provider: string | null;
+      readonly providerReference: string | null;
+    }
+  | { readonly kind: 'payment_not_found' | 'payment_not_refundable' | 'refund_amount_exceeds_refundable' };
+
+export type RefundSettlement = 'completed' | 'released';
+
+export interface PaymentSagaRpc extends SagaRpc {
+  create(input: CreatePayment): Promise<CreateResult>;
+  reserveRefund(scope: Scope, refundId: string, amountMinor: number | null): RefundReservation;
+  settleRefund(refundId: string, settlement: RefundSettlement): void;
+}
+
+// ── RefundSaga ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface CreateRefund {
+  readonly scope: Scope;
+  readonly idempotencyKey: string;
+  readonly fingerprint: string;
+  readonly request: RefundRequest;
+  readonly trace: Trace;
+  readonly waitMs: number;
+}
+
+/** A refusal leaves nothing behind: the key is free. */
+export type CreateRefundResult = CreateResult | Exclude<RefundReservation, { kind: 'reserved' }>;
+
+export interface RefundSagaRpc extends SagaRpc {
+  create(input: CreateRefund): Promise<CreateRefundResult>;
 }
 
 // ── Wallet ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,7 +146,9 @@ export type WalletCommand =
   | (WalletCommandBase & { readonly type: 'debit'; readonly simulate?: 'refuse' })
   | (WalletCommandBase & { readonly type: 'release' })
   /** A refund's money coming back: settled → available. */
-  | (WalletCommandBase & { readonly type: 'credit' });
+  | (WalletCommandBase & { readonly type: 'credit' })
+  /** A credit whose refund failed after all, taken back by a new entry: available → settled. */
+  | (WalletCommandBase & { readonly type: 'reverse' });
 
 export type WalletOutcome =
   /** `version`: the wallet's after the entry. */
@@ -127,7 +174,16 @@ export interface WalletView {
   created_at: string;
 }
 
-export const ENTRY_TYPES = ['deposit', 'hold', 'debit', 'release', 'expire', 'credit', 'correction'] as const;
+export const ENTRY_TYPES = [
+  'deposit',
+  'hold',
+  'debit',
+  'release',
+  'expire',
+  'credit',
+  'reverse',
+  'correction',
+] as const;
 export type EntryType = (typeof ENTRY_TYPES)[number];
 
 /** The public JSON of a ledger entry: postings sum to zero (L1), balances are those after it. */

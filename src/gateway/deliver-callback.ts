@@ -9,7 +9,7 @@ import {
   type StoredCallback,
   undeliveredCallbacks,
 } from '../read-model/provider-callbacks.ts';
-import { paymentSagaStub } from '../stubs.ts';
+import { sagaStub } from '../stubs.ts';
 import { errorText, logLine } from '../telemetry/log.ts';
 
 /** A callback that has matched nothing for so long never will: it is abandoned, with an alert. */
@@ -21,7 +21,7 @@ const RETRIED_MAX = 200;
 
 /** `unmatched`: no saga of ours has that id. What the saga's object throws is the caller's: nothing is noted then. */
 export async function deliverCallback(env: Env, callback: StoredCallback): Promise<'delivered' | 'unmatched'> {
-  const told = await paymentSagaStub(env, callback.entityId)?.deliver([callback.outcome]);
+  const told = await sagaStub(env, callback.entityId)?.deliver([callback.outcome]);
   const status = told?.kind === 'delivered' ? 'delivered' : 'unmatched';
   await noteCallback(env.DB, callback, status);
   return status;

@@ -17,8 +17,8 @@ export interface Variables {
   config: Config;
   scope: Scope;
   idempotencyKey: string;
-  /** The payment that the request was about, once known; for the log line. */
-  paymentId?: string;
+  /** The payment or refund that the request was about, once known; for the log line. */
+  entityId?: string;
 }
 
 export interface AppEnv {

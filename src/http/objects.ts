@@ -3,12 +3,13 @@
  * (docs/architecture.md, rule 6); called by the routes.
  */
 import { type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
-import type { PaymentSagaRpc, WalletRpc } from '../domain/rpc.ts';
-import { asCalls, type Calls, paymentObjectId } from '../stubs.ts';
+import type { PaymentSagaRpc, RefundSagaRpc, WalletRpc } from '../domain/rpc.ts';
+import { asCalls, type Calls, paymentObjectId, refundObjectId } from '../stubs.ts';
 import { isOverloaded, isRetryable } from './problem.ts';
 
 /** The route part of the names of payment sagas: a key is the client's own per route. */
 export const PAYMENTS_ROUTE = '/payments';
+export const REFUNDS_ROUTE = '/refunds';
 
 /** Makes a fresh stub of one object. A stub that threw is broken and is never used again. */
 export type Reach<Rpc> = () => Calls<Rpc>;
@@ -23,6 +24,18 @@ export function sagaOfKey(env: Env, scope: Scope, key: string): Reach<PaymentSag
 export function sagaOfPayment(env: Env, paymentId: string): Reach<PaymentSagaRpc> | null {
   const id = paymentObjectId(env, paymentId);
   return id === null ? null : () => asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.get(id));
+}
+
+/** The saga that owns the idempotency key of a refund. */
+export function refundOfKey(env: Env, scope: Scope, key: string): Reach<RefundSagaRpc> {
+  const name = sagaObjectName(scope, REFUNDS_ROUTE, key);
+  return () => asCalls<RefundSagaRpc>(env.REFUND_SAGA.getByName(name));
+}
+
+/** The saga behind a refund id, or null for an id that the namespace never minted. */
+export function sagaOfRefund(env: Env, refundId: string): Reach<RefundSagaRpc> | null {
+  const id = refundObjectId(env, refundId);
+  return id === null ? null : () => asCalls<RefundSagaRpc>(env.REFUND_SAGA.get(id));
 }
 
 export function walletOf(env: Env, scope: Scope, walletId: string): Reach<WalletRpc> {

@@ -32,7 +32,7 @@ const APPEND = `
   FROM json_each(?1) WHERE true
   ON CONFLICT (group_id, sequence_first) DO NOTHING`;
 
-const UPSERT = `
+const UPSERT_PAYMENTS = `
   INSERT INTO payments (id, merchant, mode, wallet_id, service_id, method, status, reference, created_at_ms,
                         updated_at_ms, sequence, body)
   SELECT value ->> '$.id', value ->> '$.merchant', value ->> '$.mode', value ->> '$.wallet_id', value ->> '$.service_id',
@@ -43,20 +43,38 @@ const UPSERT = `
     status = excluded.status, updated_at_ms = excluded.updated_at_ms, sequence = excluded.sequence, body = excluded.body
   WHERE excluded.sequence > payments.sequence`;
 
+const UPSERT_REFUNDS = `
+  INSERT INTO refunds (id, merchant, mode, payment_id, status, created_at_ms, updated_at_ms, sequence, body)
+  SELECT value ->> '$.id', value ->> '$.merchant', value ->> '$.mode', value ->> '$.payment_id', value ->> '$.status',
+         value ->> '$.created_at_ms', value ->> '$.updated_at_ms', value ->> '$.sequence', value ->> '$.body'
+  FROM json_each(?1) WHERE true
+  ON CONFLICT (id) DO UPDATE SET
+    status = excluded.status, updated_at_ms = excluded.updated_at_ms, sequence = excluded.sequence, body = excluded.body
+  WHERE excluded.sequence > refunds.sequence`;
+
 /** @throws what D1 throws, with nothing written: the batch is one transaction. */
 export async function recordPublications(db: D1Database, publications: readonly Publication[]): Promise<void> {
   const runs = JSON.stringify(distinctRuns(publications));
-  const payments = JSON.stringify(newestRows(publications));
-  await db.batch([db.prepare(COUNT).bind(runs), db.prepare(APPEND).bind(runs), db.prepare(UPSERT).bind(payments)]);
+  const payments = newestRows(publications.flatMap(({ payment }) => payment ?? []));
+  const refunds = newestRows(publications.flatMap(({ refund }) => refund ?? []));
+  const upserts = [
+    { rows: payments, statement: UPSERT_PAYMENTS },
+    { rows: refunds, statement: UPSERT_REFUNDS },
+  ].filter(({ rows }) => rows.length > 0);
+  await db.batch([
+    db.prepare(COUNT).bind(runs),
+    db.prepare(APPEND).bind(runs),
+    ...upserts.map(({ rows, statement }) => db.prepare(statement).bind(JSON.stringify(rows))),
+  ]);
 }
 
 /** Within one batch the same run may stand twice; the statements compare only with what is stored. */
 function distinctRuns(publications: readonly Publication[]): RunRow[] {
   const rows = new Map<string, RunRow>();
-  for (const { group_id, payment, runs } of publications) {
+  for (const { group_id, runs } of publications) {
     for (const { first, last, events } of runs) {
       const series = events.map((event) => event.event_type).filter((type) => type.startsWith('metrics.'));
-      const createdAtMs = Date.parse(events.at(-1)?.timestamp ?? '') || payment.updated_at_ms;
+      const createdAtMs = Date.parse(events.at(-1)?.timestamp ?? '');
       const row = { group_id, first, last, created_at_ms: createdAtMs, events: JSON.stringify(events), series };
       rows.set(`${group_id} ${first}`, row);
     }
@@ -64,10 +82,10 @@ function distinctRuns(publications: readonly Publication[]): RunRow[] {
   return [...rows.values()];
 }
 
-function newestRows(publications: readonly Publication[]): Publication['payment'][] {
-  const rows = new Map<string, Publication['payment']>();
-  for (const { payment } of publications) {
-    if ((rows.get(payment.id)?.sequence ?? 0) < payment.sequence) rows.set(payment.id, payment);
+function newestRows<Row extends { readonly id: string; readonly sequence: number }>(rows: readonly Row[]): Row[] {
+  const newest = new Map<string, Row>();
+  for (const row of rows) {
+    if ((newest.get(row.id)?.sequence ?? 0) < row.sequence) newest.set(row.id, row);
   }
-  return [...rows.values()];
+  return [...newest.values()];
 }

@@ -15,6 +15,7 @@ const LOG_FIELDS = [
   'delay_seconds',
   'duration_ms',
   'effect_id',
+  'entity_id',
   'error',
   'event_type',
   'events',

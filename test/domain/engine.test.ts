@@ -5,7 +5,7 @@ import type { EventPayload } from '../../src/domain/events/catalogue.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
 import { MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import { begin, effectIdOf, nextDueAtMs, step, withoutCommands } from '../../src/domain/saga/engine.ts';
-import { classify, type Fact } from '../../src/domain/saga/outcome.ts';
+import { classifyForPayment as classify, type Fact } from '../../src/domain/saga/outcome.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 import type { Saga, SagaTable, Step, StepContext, StepInput } from '../../src/domain/saga/table.ts';
 import { gatewayFact, PAYMENT_ID, START_MS, walletFact } from '../support/saga.ts';
@@ -28,7 +28,8 @@ const gatewayPayload = () => ({
 const learn = (word: string) => (data: Data) => ({ ...data, learnt: [...data.learnt, word] });
 
 const TABLE: SagaTable<State, Data, Name> = {
-  group: () => ({ groupId: `payment_${PAYMENT_ID}`, entityId: PAYMENT_ID }),
+  classify,
+  group: () => ({ groupId: `payment_${PAYMENT_ID}`, entityId: PAYMENT_ID, paymentId: PAYMENT_ID }),
   scope: () => ({ merchant: 'default', mode: 'live' }),
   idempotencyKey: () => 'key-1',
   touch: (data, nowMs) => ({ ...data, touchedAtMs: nowMs }),

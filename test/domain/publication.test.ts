@@ -11,7 +11,16 @@ function event(type: EventType, sequence = 1, payload: Record<string, unknown> =
   return { ...TEMPLATE, event_type: type, payload, metadata: { ...TEMPLATE.metadata, sequence } };
 }
 
-const CLOSING = ['payment.created', 'payment.completed', 'payment.failed', 'payment.needs_attention'];
+const CLOSING = [
+  'payment.created',
+  'payment.completed',
+  'payment.failed',
+  'payment.needs_attention',
+  'payment.refund_reserved',
+  'refund.completed',
+  'refund.failed',
+  'refund.needs_attention',
+];
 const ANSWERS = Object.keys(CATALOGUE).filter((type) => type !== 'payment_gateway.response') as EventType[];
 
 describe('a commit closes a run', () => {

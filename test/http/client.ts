@@ -5,7 +5,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env, exports } from 'cloudflare:workers';
 import { expect } from 'vitest';
-import { PaymentStore } from '../../durable-objects/payment-saga/store.ts';
+import { SagaStore } from '../../durable-objects/saga/store.ts';
 import { publicIdFromHex, type Scope, sagaObjectName } from '../../src/domain/ids.ts';
 
 export const SCOPE: Scope = { merchant: 'default', mode: 'sandbox' };
@@ -89,7 +89,7 @@ export async function endedPayment(key: string): Promise<Record<string, unknown>
 /** Takes a terminal payment past its retention: what its alarm does 30 days on. */
 export async function expireKey(key: string): Promise<void> {
   await runInDurableObject(sagaStub(key), (_instance, state) => {
-    new PaymentStore(state.storage.sql).expire(paymentIdOfKey(key), Date.now());
+    new SagaStore(state.storage.sql).expire(paymentIdOfKey(key), Date.now());
   });
   await evictDurableObject(sagaStub(key));
 }

@@ -193,7 +193,7 @@ describe('GET /idempotency-keys/{key}', () => {
     ['a b', '', 'idempotency_key_invalid'],
     ['x'.repeat(256), '', 'idempotency_key_invalid'],
     ['4242424242424242', '', 'idempotency_key_invalid'],
-    ['k', '?route=/refunds', 'validation_failed'],
+    ['k', '?route=/wallets', 'validation_failed'],
     ['k', '?way=/payments', 'validation_failed'],
   ])('refuses %s%s: %s', async (key, query, code) => {
     await problemOf(await describeKey(key, query), 400, code);

@@ -108,7 +108,7 @@ describe('the log', () => {
         trace_id: created.headers.get('traceparent')?.slice(3, 35),
         duration_ms: expect.any(Number),
         merchant: 'default',
-        payment_id: id,
+        entity_id: id,
       },
     ]);
     await send('/payments/pay_1?');

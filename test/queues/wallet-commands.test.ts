@@ -125,7 +125,7 @@ describe('a wallet command', () => {
       recorder.env,
     );
     expect(settled).toEqual({ acked: ['m1'], retried: {} });
-    expect(recorder.dead).toMatchObject([{ reason: 'no saga has this payment id' }]);
+    expect(recorder.dead).toMatchObject([{ reason: 'no saga has this id' }]);
   });
 
   test('without an outcome is dead: the wallet answers every command', async () => {

@@ -1,9 +1,9 @@
 /** Builders for tests of the pure saga: a payment's data, a context whose clock the test moves, and outcomes. */
 import type { EventPayload } from '../../src/domain/events/catalogue.ts';
 import type { PaymentData, PaymentRequest } from '../../src/domain/payment.ts';
-import { effectIdOf } from '../../src/domain/saga/engine.ts';
+import { effectIdOf, step } from '../../src/domain/saga/engine.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
-import { beginPayment, stepPayment } from '../../src/domain/saga/payment-saga.ts';
+import { beginPayment, PAYMENT_SAGA } from '../../src/domain/saga/payment-saga.ts';
 import type { PaymentCommand, PaymentSagaValue, PaymentStep } from '../../src/domain/saga/payment-types.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 import type { StepContext, StepInput } from '../../src/domain/saga/table.ts';
@@ -33,6 +33,7 @@ export function paymentData(request: Partial<PaymentRequest> = {}): PaymentData 
     captured: false,
     failure: null,
     refundedAmount: 0,
+    refunds: {},
     authorizeNotAfterMs: START_MS,
     unknownSinceMs: null,
     attentionReason: null,
@@ -54,9 +55,9 @@ export class SagaDriver {
   #ids = 0;
 
   constructor(request: Partial<PaymentRequest> = {}, data: Partial<PaymentData> = {}) {
-    const step = beginPayment({ ...paymentData(request), ...data }, this.context());
-    this.saga = step.saga;
-    this.#keep(step);
+    const first = beginPayment({ ...paymentData(request), ...data }, this.context());
+    this.saga = first.saga;
+    this.#keep(first);
   }
 
   context(): StepContext {
@@ -70,10 +71,10 @@ export class SagaDriver {
   }
 
   take(input: StepInput): PaymentStep {
-    const step = stepPayment(this.saga, input, this.context());
-    this.saga = step.saga;
-    this.#keep(step);
-    return step;
+    const taken = step(PAYMENT_SAGA, this.saga, input, this.context());
+    this.saga = taken.saga;
+    this.#keep(taken);
+    return taken;
   }
 
   /** The outcome of a pending command, by the fact that its consumer would report. */
@@ -111,9 +112,9 @@ export class SagaDriver {
     return this.events.map((event) => event.event_type);
   }
 
-  #keep(step: PaymentStep): void {
-    this.events.push(...step.events);
-    this.sent.push(...step.send);
+  #keep({ events, send }: PaymentStep): void {
+    this.events.push(...events);
+    this.sent.push(...send);
   }
 }
 

@@ -56,7 +56,14 @@ const gatewayCommand = z.object({
   amount_codes: z.boolean().optional(),
 });
 
-const walletCommand = z.object({ payment_id: paymentId, wallet_id: walletId, amount: amountMinor, currency });
+const walletCommand = z.object({
+  payment_id: paymentId,
+  /** The refund whose money it is. */
+  refund_id: z.string().optional(),
+  wallet_id: walletId,
+  amount: amountMinor,
+  currency,
+});
 const walletFact = walletCommand.extend({ status: z.string(), wallet_version: z.number().int().positive() });
 const walletRefusal = walletCommand.extend({ status: z.string(), reason: z.string() });
 
@@ -71,6 +78,14 @@ const paymentFact = z.object({
 });
 
 const notification = z.object({ payment_id: paymentId, status: z.enum(['COMPLETED', 'FAILED']) });
+const refundNotification = notification.extend({ refund_id: z.string() });
+const refundFact = z.object({
+  refund_id: z.string(),
+  payment_id: paymentId,
+  amount: amountMinor,
+  currency,
+  status: z.enum(['COMPLETED', 'FAILED']),
+});
 
 interface CatalogueRow<Schema extends z.ZodType = z.ZodType> {
   readonly kind: 'fact' | 'command' | 'metric';
@@ -167,6 +182,93 @@ export const CATALOGUE = {
     'What the provider answered, or that it did not.',
   ),
 
+  'payment.refunded': row(
+    'fact',
+    'payment-service',
+    z.object({
+      payment_id: paymentId,
+      refund_id: z.string(),
+      /** Negative when a success was taken back. */
+      amount: z.number().int(),
+      refunded_amount: z.number().int().nonnegative(),
+    }),
+    'A refund of this payment ended: how much of it is given back now.',
+  ),
+
+  'refund.created': row(
+    'fact',
+    'refund-service',
+    z.object({
+      refund_id: z.string(),
+      payment_id: paymentId,
+      amount: amountMinor.optional(),
+      reason: z.string().optional(),
+    }),
+    'The key was claimed and the saga began.',
+  ),
+  'refund.completed': row('fact', 'refund-service', refundFact, 'The money is given back; terminal.'),
+  'refund.failed': row(
+    'fact',
+    'refund-service',
+    refundFact.extend({ failure_code: z.string() }),
+    'Nothing is given back; terminal.',
+  ),
+  'refund.needs_attention': row(
+    'fact',
+    'refund-service',
+    z.object({ refund_id: z.string(), payment_id: paymentId, reason: z.string() }),
+    'The saga cannot go on by itself: a person retries or resolves it.',
+  ),
+  'orchestrator.payment.reserve_refund': row(
+    'command',
+    'refund-service',
+    z.object({ refund_id: z.string(), payment_id: paymentId, amount: amountMinor.optional() }),
+    "Set the amount aside; a direct call to the payment's object. Without an amount: all that is left.",
+  ),
+  'payment.refund_reserved': row(
+    'fact',
+    'payment-service',
+    z.object({
+      payment_id: paymentId,
+      amount: amountMinor,
+      currency,
+      wallet_id: walletId,
+      service_id: z.string(),
+      method: z.enum(['balance', 'credit_card', 'debit_card']),
+      provider: z.string().optional(),
+      provider_reference: z.string().optional(),
+    }),
+    'RESERVED: no other refund can take this part of the payment.',
+  ),
+  'orchestrator.payment.settle_refund': row(
+    'command',
+    'refund-service',
+    z.object({ refund_id: z.string(), payment_id: paymentId, settlement: z.enum(['completed', 'released']) }),
+    "Tell the payment's object how the refund ended; a direct call.",
+  ),
+  'payment.refund_settled': row(
+    'fact',
+    'payment-service',
+    z.object({ refund_id: z.string(), payment_id: paymentId, settlement: z.enum(['completed', 'released']) }),
+    "The payment's object knows how the refund ended.",
+  ),
+  'orchestrator.wallet.credit': row('command', 'refund-service', walletCommand, 'Put the refunded amount back.'),
+  'wallet.credit': row('fact', 'wallet-service', walletFact, 'CREDITED.'),
+  'wallet.credit_failed': row('fact', 'wallet-service', walletRefusal, 'The credit was refused.'),
+  'orchestrator.wallet.reverse_credit': row(
+    'command',
+    'refund-service',
+    walletCommand,
+    'Take a credit back by a new entry: its refund failed after it had succeeded.',
+  ),
+  'wallet.reverse_credit': row('fact', 'wallet-service', walletFact, 'REVERSED.'),
+  'wallet.reverse_credit_failed': row('fact', 'wallet-service', walletRefusal, 'The money is gone.'),
+
+  'orchestrator.notify.refund_success': row('command', 'refund-service', refundNotification, 'Tell that it completed.'),
+  'orchestrator.notify.refund_failure': row('command', 'refund-service', refundNotification, 'Tell that it failed.'),
+  'metrics.refund.success': row('metric', 'refund-service', empty, 'Counted once per completed refund.'),
+  'metrics.refund.failure': row('metric', 'refund-service', empty, 'Counted once per failed refund.'),
+  'metrics.wallet.credit_failure': row('metric', 'refund-service', empty, 'Counted once per refused credit.'),
   'orchestrator.notify.payment_success': row('command', 'payment-service', notification, 'Tell that it completed.'),
   'orchestrator.notify.payment_failure': row('command', 'payment-service', notification, 'Tell that it failed.'),
   'metrics.payment.success': row('metric', 'payment-service', empty, 'Counted once per completed payment.'),

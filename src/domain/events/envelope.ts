@@ -49,3 +49,8 @@ export type Envelope = z.infer<typeof envelopeSchema>;
 export function toTimestamp(atMs: number): string {
   return new Date(atMs).toISOString();
 }
+
+/** The entity that a log is of: `payment_pay_…` → `pay_…`. */
+export function entityOf(groupId: string): string {
+  return groupId.slice(groupId.indexOf('_') + 1);
+}

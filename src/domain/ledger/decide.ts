@@ -123,6 +123,8 @@ function judge(snapshot: Snapshot, command: WalletCommand): Judgement {
       return judgeRelease(snapshot, command);
     case 'credit':
       return judgeCredit(snapshot, command);
+    case 'reverse':
+      return judgeReverse(snapshot, command);
   }
 }
 
@@ -167,6 +169,18 @@ function judgeCredit(snapshot: Snapshot, command: Command<'credit'>): Judgement 
     draftOf(command, [
       { account: 'settled', amount: -command.amountMinor },
       { account: 'available', amount: command.amountMinor },
+    ]),
+  );
+}
+
+/** A credit taken back, as far as the money is still there; what is held is not. */
+function judgeReverse(snapshot: Snapshot, command: Command<'reverse'>): Judgement {
+  if (command.amountMinor > snapshot.balances.available) return refused('insufficient_funds');
+  return within(
+    snapshot,
+    draftOf(command, [
+      { account: 'available', amount: -command.amountMinor },
+      { account: 'settled', amount: command.amountMinor },
     ]),
   );
 }

@@ -14,7 +14,6 @@ import type { Envelope } from '../events/envelope.ts';
 import { toTimestamp } from '../events/envelope.ts';
 import { backoffMs } from '../retry.ts';
 import type { Outcome, Result } from './outcome.ts';
-import { classify } from './outcome.ts';
 import type {
   CommandSpec,
   NewEvent,
@@ -77,6 +76,18 @@ export function step<State extends string, Data, Name extends string>(
   return draft.finish();
 }
 
+/** Records facts that are no outcome of a command: what the owner of the saga was told by another object. */
+export function annotate<State extends string, Data, Name extends string>(
+  table: SagaTable<State, Data, Name>,
+  saga: Saga<State, Data, Name>,
+  facts: readonly NewEvent[],
+  context: StepContext,
+): Step<State, Data, Name> {
+  const draft = new Draft(table, context, saga);
+  for (const fact of facts) draft.record(fact.type, fact.payload, fact.repeats);
+  return draft.finish();
+}
+
 /** When the owner must be woken next, or null when nothing is pending. */
 export function nextDueAtMs(saga: Saga): number | null {
   return saga.pending.length === 0 ? null : Math.min(...saga.pending.map((command) => command.dueAtMs));
@@ -114,7 +125,7 @@ class Draft<State extends string, Data, Name extends string> {
   }
 
   takeOutcome(outcome: Outcome): void {
-    const { name: classified, result } = classify(outcome.fact);
+    const { name: classified, result } = this.#table.classify(outcome.fact);
     const pending = this.#saga.pending.find((command) => effectIdOf(command) === outcome.effect_id);
     const settled = this.#saga.settled[outcome.effect_id];
     const spec = this.#spec(pending?.name ?? settled?.split(':')[0] ?? classified);
@@ -190,7 +201,8 @@ class Draft<State extends string, Data, Name extends string> {
     for (const name of rule.send ?? []) this.#issue(name);
     const to = rule.to ?? this.#joined(state);
     if (to === undefined) return;
-    if (state.terminal) throw new InvariantError('S4_terminal_left', { state: this.#saga.state, to });
+    if (state.terminal && state.mayTurnTo?.includes(to) !== true)
+      throw new InvariantError('S4_terminal_left', { state: this.#saga.state, to });
     this.enter(to, rule.afterMs?.(context));
   }
 
@@ -216,7 +228,7 @@ class Draft<State extends string, Data, Name extends string> {
 
   #learn(rule: Rule<State, Data, Name>, context: RuleContext<Data>): void {
     if (rule.learn) this.#saga = { ...this.#saga, data: rule.learn(this.#saga.data, context) };
-    if (rule.count) this.record(rule.count, { payment_id: this.#table.group(this.#saga.data).entityId });
+    if (rule.count) this.record(rule.count, { payment_id: this.#table.group(this.#saga.data).paymentId });
   }
 
   #settle(

@@ -3,7 +3,7 @@
  * Unknown is a result of its own and never reads as refused (S8).
  */
 import { InvariantError } from '../errors.ts';
-import type { EventPayload, EventType, GatewayOperation, GatewayStatus } from '../events/catalogue.ts';
+import type { EventPayload, EventType, GatewayStatus } from '../events/catalogue.ts';
 
 /**
  * done: it took effect · refused: it did not, for good · pending: the provider will say later · unknown: it may have
@@ -24,16 +24,23 @@ export interface Outcome {
   readonly retryAfterMs?: number;
 }
 
-const WALLET_RESULTS: Readonly<Partial<Record<EventType, { name: string; result: Result }>>> = {
+/** Facts that answer one command with one result, by their type alone. */
+const RESULTS: Readonly<Partial<Record<EventType, { name: string; result: Result }>>> = {
   'wallet.hold_funds': { name: 'hold', result: 'done' },
   'wallet.hold_funds_failed': { name: 'hold', result: 'refused' },
   'wallet.debit': { name: 'debit', result: 'done' },
   'wallet.debit_failed': { name: 'debit', result: 'refused' },
   'wallet.release_funds': { name: 'release', result: 'done' },
   'wallet.release_funds_failed': { name: 'release', result: 'refused' },
+  'wallet.credit': { name: 'credit', result: 'done' },
+  'wallet.credit_failed': { name: 'credit', result: 'refused' },
+  'wallet.reverse_credit': { name: 'reverse', result: 'done' },
+  'wallet.reverse_credit_failed': { name: 'reverse', result: 'refused' },
+  'payment.refund_reserved': { name: 'reserve', result: 'done' },
+  'payment.refund_settled': { name: 'settle', result: 'done' },
 };
 
-/** What each gateway status means as the answer to an effect; a look-up reads them the same, as to the authorization. */
+/** What each gateway status means as the answer to an effect. */
 const GATEWAY_RESULTS: Readonly<Record<GatewayStatus, Result>> = {
   AUTHORIZED: 'done',
   CAPTURED: 'done',
@@ -48,27 +55,29 @@ const GATEWAY_RESULTS: Readonly<Record<GatewayStatus, Result>> = {
   ABSENT: 'absent',
 };
 
-/** A look-up that finds the authorization voided or refunded has found that nothing is in force: as if declined. */
-const LOOKUP_RESULTS: Readonly<Record<GatewayStatus, Result>> = {
+/** To a payment, a look-up that finds the charge voided or refunded has found that nothing is in force: as if declined. */
+const PAYMENT_LOOKUP_RESULTS: Readonly<Record<GatewayStatus, Result>> = {
   ...GATEWAY_RESULTS,
   VOIDED: 'refused',
   REFUNDED: 'refused',
 };
 
-/**
- * Which command a fact answers, and with which result.
- * @throws InvariantError for a fact that answers no command: consumers report only those that do.
- */
-export function classify(fact: Fact): { readonly name: string; readonly result: Result } {
-  if (fact.event_type === 'payment_gateway.response') {
-    const { operation, gateway_status: status } = fact.payload as EventPayload<'payment_gateway.response'>;
-    return { name: operation, result: gatewayResult(operation, status) };
-  }
-  const found = WALLET_RESULTS[fact.event_type];
-  if (found === undefined) throw new InvariantError('fact_answers_command', { type: fact.event_type });
-  return found;
+/** @throws InvariantError for a fact that answers no command: consumers report only those that do. */
+export function classifyForPayment(fact: Fact): { readonly name: string; readonly result: Result } {
+  return classify(fact, PAYMENT_LOOKUP_RESULTS);
 }
 
-function gatewayResult(operation: GatewayOperation, status: GatewayStatus): Result {
-  return operation === 'lookup' ? LOOKUP_RESULTS[status] : GATEWAY_RESULTS[status];
+/** To a refund, a look-up is about the refund: what it finds is what became of it. @throws as for a payment. */
+export function classifyForRefund(fact: Fact): { readonly name: string; readonly result: Result } {
+  return classify(fact, GATEWAY_RESULTS);
+}
+
+function classify(fact: Fact, lookups: Readonly<Record<GatewayStatus, Result>>) {
+  if (fact.event_type === 'payment_gateway.response') {
+    const { operation, gateway_status: status } = fact.payload as EventPayload<'payment_gateway.response'>;
+    return { name: operation, result: (operation === 'lookup' ? lookups : GATEWAY_RESULTS)[status] };
+  }
+  const found = RESULTS[fact.event_type];
+  if (found === undefined) throw new InvariantError('fact_answers_command', { type: fact.event_type });
+  return found;
 }

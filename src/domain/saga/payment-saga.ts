@@ -3,7 +3,9 @@
  * made from it. The pivot is `debiting` (for cards, `capturing`): before it the saga can turn back, after it only on.
  */
 import type { PaymentData } from '../payment.ts';
-import { begin, step } from './engine.ts';
+import type { CreatePayment } from '../rpc.ts';
+import { begin } from './engine.ts';
+import { classifyForPayment } from './outcome.ts';
 import { attentionFact, failedFact, PAYMENT_COMMAND_SPECS, paymentFact, routedFact } from './payment-commands.ts';
 import {
   absenceProven,
@@ -27,8 +29,8 @@ import {
   startOver,
   unknown,
 } from './payment-rules.ts';
-import type { PaymentCommand, PaymentRule, PaymentSagaValue, PaymentState, PaymentStep } from './payment-types.ts';
-import type { SagaTable, StateSpec, StepContext, StepInput } from './table.ts';
+import type { PaymentCommand, PaymentRule, PaymentState, PaymentStep } from './payment-types.ts';
+import type { SagaTable, StateSpec, StepContext } from './table.ts';
 
 // ── Rules that several states share ──────────────────────────────────────────────────────────────────────────────────
 
@@ -198,6 +200,32 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
   },
 };
 
+/** What is known of a payment as it begins. */
+export function paymentDataOf(input: CreatePayment, paymentId: string, nowMs: number): PaymentData {
+  return {
+    paymentId,
+    scope: input.scope,
+    idempotencyKey: input.idempotencyKey,
+    request: input.request,
+    amountCodes: input.amountCodes,
+    provider: null,
+    providerReference: null,
+    passedOver: [],
+    rounds: 0,
+    late: [],
+    captured: false,
+    failure: null,
+    refundedAmount: 0,
+    refunds: {},
+    authorizeNotAfterMs: nowMs,
+    unknownSinceMs: null,
+    attentionReason: null,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    completedAtMs: null,
+  };
+}
+
 /** Begins the saga of a payment: `payment.created`, then the first command. */
 export function beginPayment(data: PaymentData, context: StepContext): PaymentStep {
   const facts = [{ type: 'payment.created' as const, payload: paymentFact(data, 'PENDING') }];
@@ -206,13 +234,9 @@ export function beginPayment(data: PaymentData, context: StepContext): PaymentSt
     : begin(PAYMENT_SAGA, 'authorizing', authorizingFrom(data, context), facts, context);
 }
 
-/** One step of a payment's saga; see `step` of the engine. */
-export function stepPayment(saga: PaymentSagaValue, input: StepInput, context: StepContext): PaymentStep {
-  return step(PAYMENT_SAGA, saga, input, context);
-}
-
 export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> = {
-  group: (data) => ({ groupId: `payment_${data.paymentId}`, entityId: data.paymentId }),
+  classify: classifyForPayment,
+  group: (data) => ({ groupId: `payment_${data.paymentId}`, entityId: data.paymentId, paymentId: data.paymentId }),
   scope: (data) => data.scope,
   idempotencyKey: (data) => data.idempotencyKey,
   touch: (data, nowMs) => ({ ...data, updatedAtMs: nowMs }),

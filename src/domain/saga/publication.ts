@@ -18,6 +18,10 @@ const CLOSING: ReadonlySet<string> = new Set<EventType>([
   'payment.completed',
   'payment.failed',
   'payment.needs_attention',
+  'payment.refund_reserved',
+  'refund.completed',
+  'refund.failed',
+  'refund.needs_attention',
 ]);
 
 /** Whether a commit with these events closes a run. After a terminal state every commit does: nothing follows it. */

@@ -49,6 +49,8 @@ export interface CommandSpec<Data, Name extends string = string> {
   readonly repeats?: boolean;
   /** A question, not an effect: dropped when the saga moves on, and waits for its schedule before it is asked. */
   readonly waitMs?: (policy: SagaPolicy, issuedBefore: number) => number;
+  /** A direct call to another object, not a message; sent again just the same. */
+  readonly isCall?: boolean;
   /** How long with no outcome heard before it is sent again. Absent: the policy's `resend`. */
   readonly resend?: (policy: SagaPolicy) => Backoff;
   /** Until when it is tried; past that its result is `spent`. Absent: for ever, since its consumer is ours. */
@@ -87,8 +89,9 @@ export type Rules<State extends string, Data, Name extends string> = {
 
 export interface StateSpec<State extends string, Data, Name extends string> {
   readonly says: string;
-  /** Terminal states are never left (S4). */
+  /** Terminal states are never left (S4), but for the way that a table names and gives its reason for. */
   readonly terminal?: boolean;
+  readonly mayTurnTo?: readonly State[];
   /** Issued on entering. */
   readonly commands: (data: Data) => readonly Name[];
   readonly on: Rules<State, Data, Name>;
@@ -106,7 +109,10 @@ export interface NewEvent {
 }
 
 export interface SagaTable<State extends string, Data, Name extends string> {
-  readonly group: (data: Data) => { readonly groupId: string; readonly entityId: string };
+  /** Which command a reported fact answers, and with which result. @throws InvariantError for one that answers none. */
+  readonly classify: (fact: Fact) => { readonly name: string; readonly result: Result };
+  /** Whose log it is; `paymentId` is the payment that it is about, its own or another's. */
+  readonly group: (data: Data) => { readonly groupId: string; readonly entityId: string; readonly paymentId: string };
   readonly scope: (data: Data) => Scope;
   readonly idempotencyKey: (data: Data) => string;
   readonly touch: (data: Data, nowMs: number) => Data;

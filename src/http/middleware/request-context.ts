@@ -43,7 +43,7 @@ export const requestContext = createMiddleware<AppEnv>(async (c, next) => {
     trace_id: trace.traceId,
     duration_ms: Date.now() - startedAtMs,
     merchant: c.get('scope')?.merchant,
-    payment_id: c.get('paymentId'),
+    entity_id: c.get('entityId'),
   });
 });
 

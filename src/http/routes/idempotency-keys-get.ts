@@ -6,10 +6,10 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { toTimestamp } from '../../domain/events/envelope.ts';
 import { readIdempotencyKey } from '../../domain/idempotency.ts';
 import { PAYMENT_STATUSES } from '../../domain/payment.ts';
-import type { DescribeKeyResult } from '../../domain/rpc.ts';
+import type { DescribeKeyResult, SagaRpc } from '../../domain/rpc.ts';
 import type { App } from '../context.ts';
 import { refuseCardNumber } from '../middleware/idempotency-key.ts';
-import { callObject, PAYMENTS_ROUTE, sagaOfKey } from '../objects.ts';
+import { callObject, PAYMENTS_ROUTE, REFUNDS_ROUTE, refundOfKey, sagaOfKey } from '../objects.ts';
 import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { timestamp } from '../schemas/common.ts';
@@ -17,10 +17,12 @@ import { timestamp } from '../schemas/common.ts';
 const keySchema = z
   .object({
     object: z.literal('idempotency_key'),
-    route: z.literal(PAYMENTS_ROUTE),
+    route: z.enum([PAYMENTS_ROUTE, REFUNDS_ROUTE]),
     status: z.enum(['in_progress', 'completed', 'expired']),
     payment_id: z.string().optional(),
     payment_status: z.enum(PAYMENT_STATUSES).optional(),
+    refund_id: z.string().optional(),
+    refund_status: z.enum(PAYMENT_STATUSES).optional(),
     created_at: timestamp.optional(),
     expires_at: timestamp
       .nullable()
@@ -37,7 +39,7 @@ const route = createRoute({
   tags: ['payments'],
   request: {
     params: z.object({ key: z.string().openapi({ description: 'Percent-encoded.' }) }),
-    query: z.strictObject({ route: z.literal(PAYMENTS_ROUTE).default(PAYMENTS_ROUTE) }),
+    query: z.strictObject({ route: z.enum([PAYMENTS_ROUTE, REFUNDS_ROUTE]).default(PAYMENTS_ROUTE) }),
   },
   responses: {
     200: jsonResponse('The key was used.', keySchema),
@@ -50,19 +52,27 @@ export function idempotencyKeysGet(app: App): void {
     const read = readIdempotencyKey([c.req.valid('param').key]);
     const checked = read.ok ? refuseCardNumber(read.key) : read;
     if (!checked.ok) return problem(c, 'idempotency_key_invalid', { detail: checked.detail });
-    const result = await callObject(sagaOfKey(c.env, c.get('scope'), checked.key), (saga) => saga.describeKey());
+    const { route: keyRoute } = c.req.valid('query');
+    const reach = keyRoute === REFUNDS_ROUTE ? refundOfKey : sagaOfKey;
+    const result = await callObject<SagaRpc, DescribeKeyResult>(reach(c.env, c.get('scope'), checked.key), (saga) =>
+      saga.describeKey(),
+    );
     if (result.kind === 'unused') return problem(c, 'idempotency_key_not_found');
-    if (result.kind === 'used') c.set('paymentId', result.paymentId);
-    return c.json({ object: 'idempotency_key', route: PAYMENTS_ROUTE, ...describe(result) }, 200);
+    if (result.kind === 'used') c.set('entityId', result.entityId);
+    return c.json({ object: 'idempotency_key', route: keyRoute, ...describe(result, keyRoute) }, 200);
   });
 }
 
-function describe(result: Exclude<DescribeKeyResult, { kind: 'unused' }>): Record<string, string | null> {
+function describe(
+  result: Exclude<DescribeKeyResult, { kind: 'unused' }>,
+  keyRoute: string,
+): Record<string, string | null> {
+  const noun = keyRoute === REFUNDS_ROUTE ? 'refund' : 'payment';
   if (result.kind === 'expired') return { status: 'expired' };
   return {
     status: result.status === 'PENDING' ? 'in_progress' : 'completed',
-    payment_id: result.paymentId,
-    payment_status: result.status,
+    [`${noun}_id`]: result.entityId,
+    [`${noun}_status`]: result.status,
     created_at: toTimestamp(result.createdAtMs),
     expires_at: result.expiresAtMs === null ? null : toTimestamp(result.expiresAtMs),
   };

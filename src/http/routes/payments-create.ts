@@ -5,10 +5,10 @@
 import { createRoute } from '@hono/zod-openapi';
 import { fingerprint } from '../../domain/idempotency.ts';
 import type { Scope } from '../../domain/ids.ts';
-import { PREFER_WAIT_SECONDS_MAX, SECOND_MS } from '../../domain/limits.ts';
+import { SECOND_MS } from '../../domain/limits.ts';
 import type { PaymentRequest } from '../../domain/payment.ts';
-import type { CreatePaymentResult } from '../../domain/rpc.ts';
-import type { App, AppContext } from '../context.ts';
+import { answerClaim, readWaitSeconds } from '../claim.ts';
+import type { App } from '../context.ts';
 import { idempotencyKey } from '../middleware/idempotency-key.ts';
 import { jsonBody } from '../middleware/json-body.ts';
 import { callObject, PAYMENTS_ROUTE, sagaOfKey } from '../objects.ts';
@@ -22,8 +22,7 @@ import {
   PREFER,
   problemResponses,
 } from '../openapi.ts';
-import { problem } from '../problem.ts';
-import { noQuery } from '../schemas/common.ts';
+import { noQuery, withoutAbsent } from '../schemas/common.ts';
 import { paymentRequestSchema, paymentSchema } from '../schemas/payment.ts';
 import { validationFailed } from '../validation.ts';
 
@@ -69,7 +68,7 @@ export function paymentsCreate(app: App): void {
     if (needsToken(mode, request)) {
       return validationFailed(c, [{ in: 'body', pointer: '/token', message: 'A card payment needs a token.' }]);
     }
-    const waitSeconds = readWaitSeconds(c.req.header('prefer'));
+    const waitSeconds = readWaitSeconds(c);
     const result = await callObject(sagaOfKey(c.env, c.get('scope'), c.get('idempotencyKey')), (saga) =>
       saga.create({
         scope: c.get('scope'),
@@ -81,62 +80,11 @@ export function paymentsCreate(app: App): void {
         waitMs: (waitSeconds ?? 0) * SECOND_MS,
       }),
     );
-    return answer(c, result, waitSeconds);
+    return answerClaim(c, result, PAYMENTS_ROUTE, waitSeconds);
   });
 }
 
 /** Whether a token is missing: the sandbox approves a card payment without one, a real gateway has nothing to charge. */
 export function needsToken(mode: Scope['mode'], request: PaymentRequest): boolean {
   return mode === 'live' && request.method !== 'balance' && request.token === undefined;
-}
-
-/** The decision table (docs/idempotency.md). */
-function answer(c: AppContext, result: CreatePaymentResult, waitSeconds: number | null): Response {
-  switch (result.kind) {
-    case 'key_expired':
-      return problem(c, 'idempotency_key_expired');
-    case 'key_reused':
-      return problem(c, 'idempotency_key_reused', {
-        errors: result.fields.map((pointer) => ({
-          in: 'body',
-          pointer,
-          message: 'Differs from the first request with this key.',
-        })),
-      });
-    case 'created':
-    case 'replayed': {
-      const { paymentId, terminal } = result;
-      const replayed = result.kind === 'replayed';
-      c.set('paymentId', paymentId);
-      return c.body(result.body, statusOf(replayed, terminal), {
-        'Content-Type': 'application/json',
-        Location: `${PAYMENTS_ROUTE}/${paymentId}`,
-        'Idempotency-Status': replayed ? (terminal ? 'completed' : 'in_progress') : 'created',
-        ...(replayed && { 'Idempotent-Replayed': 'true' }),
-        ...(replayed && !terminal && { 'Retry-After': '1' }),
-        ...(waitSeconds !== null && { 'Preference-Applied': `wait=${waitSeconds}` }),
-      });
-    }
-  }
-}
-
-function statusOf(replayed: boolean, terminal: boolean): 200 | 201 | 202 {
-  if (!terminal) return 202;
-  return replayed ? 200 : 201;
-}
-
-/**
- * Whole seconds of `Prefer: wait=N`, at most PREFER_WAIT_SECONDS_MAX; null when there is none that can be read:
- * a preference that is not understood is ignored (RFC 7240, section 2).
- */
-function readWaitSeconds(prefer: string | undefined): number | null {
-  const seconds = /(?:^|[,;])\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(?:[,;]|$)/i.exec(prefer ?? '')?.[1];
-  return seconds === undefined ? null : Math.min(Number(seconds), PREFER_WAIT_SECONDS_MAX);
-}
-
-type Present<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
-
-/** What optional fields parse to, without members that are `undefined`: absent members stay absent (PaymentRequest). */
-function withoutAbsent<T extends object>(body: T): Present<T> {
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as Present<T>;
 }

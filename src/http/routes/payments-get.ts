@@ -29,7 +29,7 @@ export function paymentsGet(app: App): void {
     if (saga === null) return problem(c, 'not_found');
     const result = await callObject(saga, (stub) => stub.read(c.get('scope')));
     if (result.kind === 'not_found') return problem(c, 'not_found');
-    c.set('paymentId', id);
+    c.set('entityId', id);
     return c.body(result.body, 200, { 'Content-Type': 'application/json' });
   });
 }

@@ -7,9 +7,10 @@ import { canonicalJson } from '../../domain/canonical.ts';
 import { PAYMENT_METHODS, PAYMENT_STATUSES } from '../../domain/payment.ts';
 import { listPayments } from '../../read-model/payments.ts';
 import type { App } from '../context.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { decodeCursor } from '../cursor.ts';
 import { PAYMENTS_ROUTE } from '../objects.ts';
 import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
+import { answerPage, positionSchema } from '../page.ts';
 import { problem } from '../problem.ts';
 import { clientId, instant, pageCursor, pageLimit, referenceText } from '../schemas/common.ts';
 import { paymentListSchema } from '../schemas/payment.ts';
@@ -25,8 +26,6 @@ const querySchema = z.strictObject({
   limit: pageLimit,
   cursor: pageCursor,
 });
-
-const positionSchema = z.strictObject({ createdAtMs: z.number().int(), id: z.string().max(64) });
 
 const route = createRoute({
   method: 'get',
@@ -62,10 +61,7 @@ export function paymentsList(app: App): void {
       position,
       limit,
     );
-    const next = page.next === null ? null : encodeCursor(page.next, filtersText);
-    // The rows hold the payments as JSON text: put together as it is, not parsed and written again.
-    const body = `{"object":"list","data":[${page.bodies.join(',')}],"next_cursor":${JSON.stringify(next)}}`;
-    return c.body(body, 200, { 'Content-Type': 'application/json' });
+    return answerPage(c, page, filtersText);
   });
 }
 

@@ -50,7 +50,7 @@ export function providersCallbacks(app: App): void {
     const nowMs = Date.now();
     const intake = await readCallback(c.env, c.get('config'), c.req.valid('param').name, c.req.raw, nowMs);
     if (intake.kind !== 'accepted') return refuse(c, intake);
-    c.set('paymentId', intake.entityId);
+    c.set('entityId', intake.entityId);
     const kept = await keepCallback(c.env.DB, intake, intake.occurredAtMs, nowMs);
     if (kept === 'delivered') return c.json({ object: 'callback_receipt' as const, status: 'delivered' as const }, 200);
     const status = await tell(c, intake);

@@ -85,3 +85,10 @@ export function listOf<Item extends z.ZodType>(item: Item) {
     next_cursor: z.string().nullable().openapi({ description: 'null on the last page.' }),
   });
 }
+
+type Present<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
+
+/** What optional fields parse to, without members that are `undefined`: absent members stay absent from the stored request. */
+export function withoutAbsent<T extends object>(body: T): Present<T> {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as Present<T>;
+}

@@ -1,9 +1,9 @@
 /**
- * Typed SQL of the payment's storage; knows tables and JSON, not sagas. Synchronous throughout: a commit has no await in
+ * Typed SQL of a saga's storage; knows tables and JSON, not sagas. Synchronous throughout: a commit has no await in
  * it. Nothing is written, not even a table, for an object that was only read.
  */
 import type { Envelope } from '../../src/domain/events/envelope.ts';
-import type { PaymentRecord } from '../../src/domain/saga/payment-record.ts';
+import type { SagaRecord } from '../../src/domain/saga/record.ts';
 import { SCHEMA } from './schema.ts';
 
 export interface Commit {
@@ -11,7 +11,7 @@ export interface Commit {
   readonly closes: boolean;
 }
 
-export class PaymentStore {
+export class SagaStore<Recorded extends SagaRecord> {
   readonly #sql: SqlStorage;
   #hasTables: boolean;
 
@@ -21,17 +21,17 @@ export class PaymentStore {
   }
 
   /** The newest record; `expired` where only a tombstone is left; null for an object that holds nothing. */
-  load(): PaymentRecord | 'expired' | null {
+  load(): Recorded | 'expired' | null {
     if (!this.#hasTables) return null;
     const [row] = this.#sql
       .exec<{ record: string }>('SELECT record FROM commits ORDER BY sequence_last DESC LIMIT 1')
       .toArray();
-    if (row !== undefined) return JSON.parse(row.record) as PaymentRecord;
+    if (row !== undefined) return JSON.parse(row.record) as Recorded;
     return this.#sql.exec('SELECT 1 FROM tombstones').toArray().length > 0 ? 'expired' : null;
   }
 
   /** One commit, one row. */
-  append(commit: Commit, record: PaymentRecord): void {
+  append(commit: Commit, record: Recorded): void {
     if (!this.#hasTables) {
       for (const statement of SCHEMA) this.#sql.exec(statement);
       this.#hasTables = true;
@@ -46,7 +46,7 @@ export class PaymentStore {
   }
 
   /** The record changed with nothing to tell: a command was sent again, or taken over. */
-  replace(record: PaymentRecord): void {
+  replace(record: Recorded): void {
     this.#sql.exec(
       'UPDATE commits SET record = ? WHERE sequence_last = ?',
       JSON.stringify(record),
@@ -66,8 +66,13 @@ export class PaymentStore {
   }
 
   /** Replaces everything by a tombstone. */
-  expire(paymentId: string, nowMs: number): void {
+  expire(entityId: string, nowMs: number): void {
     this.#sql.exec('DELETE FROM commits');
-    this.#sql.exec('INSERT INTO tombstones (payment_id, expired_at_ms) VALUES (?, ?)', paymentId, nowMs);
+    this.#sql.exec('INSERT INTO tombstones (entity_id, expired_at_ms) VALUES (?, ?)', entityId, nowMs);
+  }
+
+  /** Undoes the claim of a key whose saga never began: the key is free again. */
+  forget(): void {
+    this.#sql.exec('DELETE FROM commits');
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The storage of one payment. Append-only list: every statement creates what is missing and nothing else, so running all
+ * The storage of one saga, whatever its kind. Append-only list: every statement creates what is missing and nothing else, so running all
  * of them brings any older object up to date; what a value holds evolves by `format` in the stored JSON.
  *
- * One written row per commit is the design (docs/cost.md): a commit's row carries its events and the whole saga as it
+ * One written row per commit is the design: a commit's row carries its events and the whole saga as it
  * stood after them, so that state and log cannot disagree; the newest row is the state.
  */
 export const SCHEMA: readonly string[] = [
@@ -13,9 +13,9 @@ export const SCHEMA: readonly string[] = [
      events TEXT NOT NULL,
      record TEXT NOT NULL
    )`,
-  // What is left of a payment after its retention: the key stays used.
+  // What is left of a saga after its retention: the key stays used.
   `CREATE TABLE IF NOT EXISTS tombstones (
-     payment_id TEXT NOT NULL PRIMARY KEY,
+     entity_id TEXT NOT NULL PRIMARY KEY,
      expired_at_ms INTEGER NOT NULL
    ) WITHOUT ROWID`,
 ];

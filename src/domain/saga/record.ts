@@ -1,0 +1,177 @@
+/**
+ * Pure: everything that the object of a saga knows, as one stored value, and how it changes: by a step of the saga, by an
+ * acknowledgement, by time. The object only commits what comes out of here; the next alarm is computed here too. The same
+ * for every kind of saga: a `SagaKind` is its table and how the public sees it.
+ */
+import type { Scope } from '../ids.ts';
+import { DAY_MS, RETENTION_MS } from '../limits.ts';
+import { backoffMs } from '../retry.ts';
+import type { Acknowledgement, Trace } from '../rpc.ts';
+import { nextDueAtMs, step, withoutCommands } from './engine.ts';
+import { closesRun } from './publication.ts';
+import type { Saga, SagaTable, Step, StepContext, StepInput } from './table.ts';
+
+/** What every saga's data has. */
+export interface SagaData {
+  readonly scope: Scope;
+  readonly idempotencyKey: string;
+  /** The validated body that began it. */
+  readonly request: object;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly completedAtMs: number | null;
+}
+
+export interface SagaKind<State extends string, Data extends SagaData, Name extends string, Row> {
+  readonly table: SagaTable<State, Data, Name>;
+  /** The public JSON, and the public status in it. */
+  readonly view: (saga: Saga<State, Data, Name>) => { readonly id: string; readonly status: string };
+  /** The row of the record (D1) that this state amounts to. */
+  readonly row: (saga: Saga<State, Data, Name>) => Row;
+}
+
+export interface SagaRecord<State extends string = string, Data = unknown, Name extends string = string> {
+  /** Of this JSON: raised when a reader must tell old from new. */
+  readonly format: 1;
+  readonly fingerprint: string;
+  readonly trace: Trace;
+  readonly saga: Saga<State, Data, Name>;
+  /** The public JSON at the terminal state, kept so that every replay has the same bytes; null before it. */
+  readonly terminalBody: string | null;
+  /** The event log's projection (D1) is known to hold every event up to here. */
+  readonly recordedSequence: number;
+  /** Last sequence of the newest closed run (`publication.ts`). */
+  readonly closedSequence: number;
+  readonly publishAttempts: number;
+  /** When closed runs that are not known to be recorded are sent again; null when there are none. */
+  readonly publishDueAtMs: number | null;
+  /** The alarm as it was last set, in the same commit; one in the past has fired. */
+  readonly alarmAtMs: number;
+}
+
+/** A change of the record: what to store, which step made it, and whether its events close a run. */
+export interface RecordChange<State extends string, Data, Name extends string> {
+  readonly record: SagaRecord<State, Data, Name>;
+  readonly step: Step<State, Data, Name>;
+  readonly closes: boolean;
+}
+
+type Kind<State extends string, Data extends SagaData, Name extends string> = SagaKind<State, Data, Name, unknown>;
+
+/** The record of a saga that begins with this step: the claim of its key is its first commit. */
+export function beginRecord<State extends string, Data extends SagaData, Name extends string>(
+  kind: Kind<State, Data, Name>,
+  fingerprint: string,
+  first: Step<State, Data, Name>,
+  context: StepContext,
+): RecordChange<State, Data, Name> {
+  const empty = {
+    format: 1,
+    fingerprint,
+    trace: context.trace,
+    saga: first.saga,
+    terminalBody: null,
+    recordedSequence: 0,
+    closedSequence: 0,
+    publishAttempts: 0,
+    publishDueAtMs: null,
+    alarmAtMs: 0,
+  } as const;
+  return afterStep(kind, empty, first, context);
+}
+
+/** Takes inputs in order, as one change; null when they change nothing. */
+export function takeInputs<State extends string, Data extends SagaData, Name extends string>(
+  kind: Kind<State, Data, Name>,
+  before: SagaRecord<State, Data, Name>,
+  inputs: readonly StepInput[],
+  context: StepContext,
+): RecordChange<State, Data, Name> | null {
+  let taken: Step<State, Data, Name> = { saga: before.saga, events: [], send: [] };
+  for (const input of inputs) {
+    const next = step(kind.table, taken.saga, input, context);
+    taken = { saga: next.saga, events: [...taken.events, ...next.events], send: [...taken.send, ...next.send] };
+  }
+  return taken.saga === before.saga ? null : afterStep(kind, before, taken, context);
+}
+
+/** The record after a step of its saga, with the alarm that it needs. */
+export function afterStep<State extends string, Data extends SagaData, Name extends string>(
+  kind: Kind<State, Data, Name>,
+  before: SagaRecord<State, Data, Name>,
+  taken: Step<State, Data, Name>,
+  context: StepContext,
+): RecordChange<State, Data, Name> {
+  const isTerminal = kind.table.states[taken.saga.state].terminal === true;
+  // A terminal state that is entered anew (a refund that fails after its success) is a terminal body anew.
+  const becomesTerminal = isTerminal && (before.terminalBody === null || before.saga.state !== taken.saga.state);
+  const saga = becomesTerminal
+    ? { ...taken.saga, data: { ...taken.saga.data, completedAtMs: context.nowMs } }
+    : taken.saga;
+  const closes = closesRun(taken.events, isTerminal);
+  const terminalBody = becomesTerminal ? JSON.stringify(kind.view(saga)) : before.terminalBody;
+  const record = {
+    ...before,
+    saga,
+    terminalBody: isTerminal ? terminalBody : null,
+    ...(closes && { closedSequence: saga.sequence, ...publishedAgain(1, context) }),
+  };
+  return { record: armed(record, context.nowMs), step: taken, closes };
+}
+
+/** The record after its closed runs were handed to the queue once more. */
+export function afterPublishing<Recorded extends SagaRecord>(record: Recorded, context: StepContext): Recorded {
+  return { ...record, ...publishedAgain(record.publishAttempts + 1, context) };
+}
+
+function publishedAgain(attempts: number, { nowMs, policy, random }: StepContext) {
+  return { publishAttempts: attempts, publishDueAtMs: nowMs + backoffMs(policy.resend, attempts, random()) };
+}
+
+/**
+ * The record without what others have durably taken over. A run counts only when nothing before it is missing: the log's
+ * projection has no gap that nobody knows of (S9).
+ */
+export function afterAcknowledgement<State extends string, Data, Name extends string>(
+  record: SagaRecord<State, Data, Name>,
+  { effectIds, events }: Acknowledgement,
+  nowMs: number,
+): SagaRecord<State, Data, Name> {
+  const saga = withoutCommands(record.saga, new Set(effectIds));
+  const follows = events !== undefined && events.first <= record.recordedSequence + 1;
+  const recordedSequence = follows ? Math.max(record.recordedSequence, events.last) : record.recordedSequence;
+  const publishDueAtMs = recordedSequence >= record.closedSequence ? null : record.publishDueAtMs;
+  const next = { ...record, saga, recordedSequence, publishDueAtMs };
+  return isAtRest(next) ? armed(next, nowMs) : next;
+}
+
+/** Terminal, every command's effect known, every event recorded: nothing is left to do but to expire. */
+export function isAtRest(record: SagaRecord): boolean {
+  return record.terminalBody !== null && record.saga.pending.length === 0 && record.publishDueAtMs === null;
+}
+
+/** When the key's record may be forgotten down to a tombstone: RETENTION_MS after the terminal state. */
+export function expiresAtMs(record: SagaRecord): number {
+  const { completedAtMs, updatedAtMs } = record.saga.data as SagaData;
+  return (completedAtMs ?? updatedAtMs) + RETENTION_MS;
+}
+
+/**
+ * When the object must be woken: for what is due first; at rest, when it expires. Where nothing is due and a person's
+ * turn it is, daily all the same: every live saga has an armed alarm (S6).
+ */
+export function alarmWantedAtMs(record: SagaRecord, nowMs: number): number {
+  if (isAtRest(record)) return expiresAtMs(record);
+  const dues = [nextDueAtMs(record.saga), record.publishDueAtMs, nowMs + DAY_MS];
+  return Math.min(...dues.filter((dueAtMs) => dueAtMs !== null));
+}
+
+/**
+ * The record with `alarmAtMs` as it must be set. One that is armed for earlier is left: it then finds nothing due and
+ * arms the next, and that is rarer, and so cheaper, than one more written row per commit.
+ */
+export function armed<Recorded extends SagaRecord>(record: Recorded, nowMs: number): Recorded {
+  const wantedAtMs = alarmWantedAtMs(record, nowMs);
+  const standsEarlier = record.alarmAtMs > nowMs && record.alarmAtMs <= wantedAtMs;
+  return standsEarlier && !isAtRest(record) ? record : { ...record, alarmAtMs: wantedAtMs };
+}

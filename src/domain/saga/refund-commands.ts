@@ -1,0 +1,90 @@
+/**
+ * Pure: the commands of the refund saga: their event types, payloads, and how long each is tried; and the facts that it
+ * records of itself.
+ */
+import { InvariantError } from '../errors.ts';
+import type { EventType } from '../events/catalogue.ts';
+import type { RefundData, RefundedPayment } from '../refund.ts';
+import type { Backoff } from '../retry.ts';
+import type { SagaPolicy } from './policy.ts';
+import type { RefundCommand } from './refund-types.ts';
+import type { CommandSpec } from './table.ts';
+
+/** @throws InvariantError before the amount is reserved: no command but `reserve` is issued before. */
+export function paymentOf({ payment, refundId }: RefundData): RefundedPayment {
+  if (payment === null) throw new InvariantError('refund_reserved', { refund_id: refundId });
+  return payment;
+}
+
+function ids(data: RefundData) {
+  return { refund_id: data.refundId, payment_id: data.request.payment_id };
+}
+
+function walletPayload(data: RefundData): Record<string, unknown> {
+  const { walletId, amountMinor, currency } = paymentOf(data);
+  return { ...ids(data), wallet_id: walletId, amount: amountMinor, currency };
+}
+
+function gatewayPayload(data: RefundData): Record<string, unknown> {
+  const { amountMinor, currency, method, serviceId, provider, providerReference } = paymentOf(data);
+  return {
+    ...ids(data),
+    amount: amountMinor,
+    currency,
+    method,
+    service_id: serviceId,
+    ...(provider !== null && { provider }),
+    ...(providerReference !== null && { provider_reference: providerReference }),
+  };
+}
+
+const resendGateway = (policy: SagaPolicy): Backoff => policy.resendGateway;
+
+export const REFUND_COMMAND_SPECS: Readonly<Record<RefundCommand, CommandSpec<RefundData, RefundCommand>>> = {
+  reserve: {
+    name: 'reserve',
+    type: () => 'orchestrator.payment.reserve_refund',
+    isCall: true,
+    payload: (data) => ({ ...ids(data), ...(data.request.amount !== undefined && { amount: data.request.amount }) }),
+  },
+  refund: {
+    name: 'refund',
+    type: () => 'orchestrator.gateway.refund',
+    // Asked for again after a look-up found nothing: another effect for the saga, the same key for the provider.
+    repeats: true,
+    resend: resendGateway,
+    payload: gatewayPayload,
+    giveUpAtMs: (saga, _command, policy) => saga.enteredAtMs + policy.compensationBudgetMs,
+  },
+  lookup: {
+    name: 'lookup',
+    type: () => 'orchestrator.gateway.lookup',
+    repeats: true,
+    resend: resendGateway,
+    payload: gatewayPayload,
+    waitMs: (policy, issuedBefore) =>
+      policy.lookupScheduleMs[Math.min(issuedBefore, policy.lookupScheduleMs.length - 1)] ?? 0,
+    giveUpAtMs: (saga, _command, policy) => (saga.data.unknownSinceMs ?? saga.enteredAtMs) + policy.lateWindowMs,
+  },
+  credit: { name: 'credit', type: () => 'orchestrator.wallet.credit', payload: walletPayload },
+  reverse: { name: 'reverse', type: () => 'orchestrator.wallet.reverse_credit', payload: walletPayload },
+  settle: {
+    name: 'settle',
+    type: () => 'orchestrator.payment.settle_refund',
+    isCall: true,
+    // Twice where a success is taken back.
+    repeats: true,
+    payload: (data) => ({ ...ids(data), settlement: data.failure === null ? 'completed' : 'released' }),
+  },
+  notify: {
+    name: 'notify',
+    type: (data): EventType =>
+      data.failure === null ? 'orchestrator.notify.refund_success' : 'orchestrator.notify.refund_failure',
+    payload: (data) => ({ ...ids(data), status: data.failure === null ? 'COMPLETED' : 'FAILED' }),
+  },
+};
+
+export function refundFact(data: RefundData, status: 'COMPLETED' | 'FAILED'): Record<string, unknown> {
+  const { amountMinor, currency } = paymentOf(data);
+  return { ...ids(data), amount: amountMinor, currency, status };
+}

@@ -1,0 +1,200 @@
+/**
+ * Pure: the refund saga as one table over the same engine: read it next to docs/saga.md, which is made from it. The pivot
+ * is the provider's refund: once it has given the money back, the wallet's credit can only go forward.
+ */
+import { InvariantError } from '../errors.ts';
+import type { EventPayload } from '../events/catalogue.ts';
+import { REFUND_FAILURE_MESSAGES, type RefundData, type RefundedPayment, type RefundFailureCode } from '../refund.ts';
+import type { CreateRefund } from '../rpc.ts';
+import { begin } from './engine.ts';
+import { classifyForRefund } from './outcome.ts';
+import { REFUND_COMMAND_SPECS, refundFact } from './refund-commands.ts';
+import type { RefundCommand, RefundContext, RefundRule, RefundState, RefundStep } from './refund-types.ts';
+import type { SagaTable, StateSpec, StepContext } from './table.ts';
+
+const isBalance = ({ saga }: RefundContext): boolean => saga.data.payment?.method === 'balance';
+/** Another sending of the same command is out: that this one reached nobody proves nothing of that one (decision 0011). */
+const anotherIsOut = ({ command }: RefundContext): boolean => command !== null && !command.allHeard;
+const budgetSpent = ({ saga, nowMs, policy }: RefundContext): boolean =>
+  nowMs >= saga.enteredAtMs + policy.compensationBudgetMs;
+
+function reservation(data: RefundData, { fact }: RefundContext): RefundData {
+  if (fact?.event_type !== 'payment.refund_reserved') throw new InvariantError('reservation_fact');
+  const payload = fact.payload as EventPayload<'payment.refund_reserved'>;
+  const payment: RefundedPayment = {
+    amountMinor: payload.amount,
+    currency: payload.currency,
+    walletId: payload.wallet_id,
+    serviceId: payload.service_id,
+    method: payload.method,
+    provider: payload.provider ?? null,
+    providerReference: payload.provider_reference ?? null,
+  };
+  return { ...data, payment };
+}
+
+const unknown = (data: RefundData, { nowMs }: RefundContext): RefundData => ({
+  ...data,
+  unknownSinceMs: data.unknownSinceMs ?? nowMs,
+});
+
+const failedWith =
+  (code: RefundFailureCode) =>
+  (data: RefundData): RefundData => ({ ...data, failure: { code, message: REFUND_FAILURE_MESSAGES[code] } });
+
+const attention =
+  (reason: string) =>
+  (data: RefundData): RefundData => ({ ...data, attentionReason: reason });
+
+const REFUNDED: readonly RefundRule[] = [{ when: isBalance, to: 'crediting' }, { to: 'completed' }];
+const REFUSED: readonly RefundRule[] = [{ to: 'failed', learn: failedWith('refund_declined') }];
+const UNKNOWN: readonly RefundRule[] = [{ to: 'refund_unknown', learn: unknown, count: 'metrics.gateway.unknown' }];
+const AGAIN: readonly RefundRule[] = [{ again: true }];
+
+const LOOKUP_RULES: StateSpec<RefundState, RefundData, RefundCommand>['on'] = {
+  'lookup:done': REFUNDED,
+  'lookup:refused': REFUSED,
+  // Never arrived, or not yet: asked for again, under the same provider key, which gives money back once.
+  'lookup:absent': [{ to: 'refunding' }],
+  'lookup:pending': AGAIN,
+  'lookup:unknown': AGAIN,
+  'lookup:not_sent': AGAIN,
+  'lookup:spent': [{ to: 'needs_attention', learn: attention('refund_unknown') }],
+};
+
+const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, RefundCommand>>> = {
+  reserving: {
+    says: "The payment's object is asked, directly, to set the amount aside; if it refuses, there is no refund.",
+    commands: () => ['reserve'],
+    on: { 'reserve:done': [{ to: 'refunding', learn: reservation }] },
+  },
+  refunding: {
+    says: 'The provider that holds the money is asked to give it back; it may answer now or by callback.',
+    commands: () => ['refund'],
+    on: {
+      ...LOOKUP_RULES,
+      'refund:done': REFUNDED,
+      'refund:refused': REFUSED,
+      'refund:pending': [{ learn: unknown, send: ['lookup'] }],
+      'refund:unknown': UNKNOWN,
+      'refund:absent': UNKNOWN,
+      'refund:spent': UNKNOWN,
+      'refund:not_sent': [
+        { when: anotherIsOut, again: true },
+        { when: budgetSpent, to: 'failed', learn: failedWith('gateway_unavailable') },
+        { again: true },
+      ],
+    },
+  },
+  refund_unknown: {
+    says: 'The provider may have given it back: it is asked on a schedule.',
+    commands: () => ['lookup'],
+    on: { ...LOOKUP_RULES, 'refund:done': REFUNDED, 'refund:refused': REFUSED },
+  },
+  crediting: {
+    says: 'The provider has given it back; the wallet is credited.',
+    commands: () => ['credit'],
+    on: {
+      'credit:done': [{ to: 'completed' }],
+      'credit:refused': [
+        { to: 'needs_attention', learn: attention('credit_refused'), count: 'metrics.wallet.credit_failure' },
+      ],
+    },
+  },
+  reversing: {
+    says: 'The provider has taken its success back; the wallet is asked to give the credit back by a new entry.',
+    commands: () => ['reverse'],
+    on: {
+      'reverse:done': [{ to: 'failed', learn: failedWith('refund_failed_after_success') }],
+      'reverse:refused': [{ to: 'needs_attention', learn: attention('credited_money_is_gone') }],
+    },
+  },
+  completed: {
+    says: 'The money is given back.',
+    terminal: true,
+    // Providers can take a refund's success back (Stripe: `refund.failed`); what they do is what is true.
+    mayTurnTo: ['reversing', 'failed'],
+    commands: () => ['settle', 'notify'],
+    on: {
+      'refund:refused': [
+        { when: isBalance, to: 'reversing' },
+        { to: 'failed', learn: failedWith('refund_failed_after_success') },
+      ],
+      'settle:done': [{}],
+    },
+    facts: (data) => [
+      { type: 'refund.completed', payload: refundFact(data, 'COMPLETED') },
+      { type: 'metrics.refund.success', payload: { payment_id: data.request.payment_id } },
+    ],
+  },
+  failed: {
+    says: 'Nothing was given back; what was reserved is free again.',
+    terminal: true,
+    commands: () => ['settle', 'notify'],
+    on: { 'settle:done': [{}] },
+    facts: (data) => [
+      { type: 'refund.failed', payload: { ...refundFact(data, 'FAILED'), failure_code: data.failure?.code } },
+      { type: 'metrics.refund.failure', payload: { payment_id: data.request.payment_id } },
+    ],
+  },
+  needs_attention: {
+    says: 'A person retries or resolves it; it is counted, alerted and listed.',
+    commands: () => [],
+    on: {},
+    facts: (data) => [
+      {
+        type: 'refund.needs_attention',
+        payload: {
+          refund_id: data.refundId,
+          payment_id: data.request.payment_id,
+          reason: data.attentionReason ?? 'unknown',
+        },
+      },
+    ],
+  },
+};
+
+/** What is known of a refund as it begins. */
+export function refundDataOf(input: CreateRefund, refundId: string, nowMs: number): RefundData {
+  return {
+    refundId,
+    scope: input.scope,
+    idempotencyKey: input.idempotencyKey,
+    request: input.request,
+    payment: null,
+    failure: null,
+    unknownSinceMs: null,
+    attentionReason: null,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    completedAtMs: null,
+  };
+}
+
+/** Begins the saga of a refund: the payment's object is asked first. */
+export function beginRefund(data: RefundData, context: StepContext): RefundStep {
+  const { payment_id, amount, reason } = data.request;
+  const payload = {
+    refund_id: data.refundId,
+    payment_id,
+    ...(amount !== undefined && { amount }),
+    ...(reason !== undefined && { reason }),
+  };
+  return begin(REFUND_SAGA, 'reserving', data, [{ type: 'refund.created', payload }], context);
+}
+
+export const REFUND_SAGA: SagaTable<RefundState, RefundData, RefundCommand> = {
+  classify: classifyForRefund,
+  group: (data) => ({
+    groupId: `refund_${data.refundId}`,
+    entityId: data.refundId,
+    paymentId: data.request.payment_id,
+  }),
+  scope: (data) => data.scope,
+  idempotencyKey: (data) => data.idempotencyKey,
+  touch: (data, nowMs) => ({ ...data, updatedAtMs: nowMs }),
+  states: STATES,
+  commands: REFUND_COMMAND_SPECS,
+  always: { 'settle:done': [{}] },
+  superseded: {},
+};

@@ -18,16 +18,23 @@ const START_MS = Date.UTC(2026, 10, 24);
 const OUTCOMES = [
   'expire',
   ...['applied', 'replayed', 'effect_id_conflict', 'wallet_not_found', 'wallet_frozen', 'currency_mismatch'].flatMap(
-    (outcome) => ['hold', 'debit', 'release', 'credit'].map((type) => `${type} ${outcome}`),
+    (outcome) => ['hold', 'debit', 'release', 'credit', 'reverse'].map((type) => `${type} ${outcome}`),
   ),
-  ...['hold hold_exists', 'hold insufficient_funds', 'credit insufficient_funds', 'debit simulated_refusal'],
+  ...['hold_exists', 'insufficient_funds'].map((refusal) => `hold ${refusal}`),
+  ...['credit insufficient_funds', 'reverse insufficient_funds', 'debit simulated_refusal'],
   ...['hold_not_found', 'hold_resolved', 'amount_exceeds_hold'].flatMap((refusal) => [
     `debit ${refusal}`,
     `release ${refusal}`,
   ]),
-  ...['deposited', 'key_reused', 'effect_id_conflict', 'wallet_frozen', 'currency_mismatch', 'wallet_not_found'].map(
-    (outcome) => `deposit ${outcome}`,
-  ),
+  ...[
+    'deposited',
+    'replayed',
+    'key_reused',
+    'effect_id_conflict',
+    'wallet_frozen',
+    'currency_mismatch',
+    'wallet_not_found',
+  ].map((outcome) => `deposit ${outcome}`),
 ];
 
 class CoreSubject implements Subject {

@@ -41,8 +41,10 @@ export class Model {
   version = 0;
   readonly holds = new Map<string, Hold>();
   readonly effects = new Map<string, Effect>();
-  /** Every command so far, to be sent again. */
+  /** Every command so far, and those that moved money, to be sent again. */
   readonly sent: WalletCommand[] = [];
+  readonly applied: WalletCommand[] = [];
+  readonly deposits: Deposit[] = [];
   /** How often each outcome was met, over all models that share it: what a run never met, it has not tested. */
   readonly tally: Map<string, number>;
 
@@ -61,6 +63,7 @@ export class Model {
       const isKnown = this.effects.has(command.effectId);
       const outcome = this.#one(command);
       this.sent.push(command);
+      if (!isKnown && outcome.kind === 'applied') this.applied.push(command);
       this.count(`${command.type} ${outcome.reason ?? (isKnown ? 'replayed' : outcome.kind)}`);
       return outcome;
     });
@@ -147,7 +150,9 @@ export class Model {
         ? this.#hold(command)
         : command.type === 'credit'
           ? this.#credit(command)
-          : this.#resolve(command);
+          : command.type === 'reverse'
+            ? this.#reverse(command)
+            : this.#resolve(command);
     if (refusal === 'nothing left to do') return null;
     if (refusal === null) this.version += 1;
     return refusal;
@@ -166,6 +171,13 @@ export class Model {
     if (amount > this.settled) return 'insufficient_funds';
     this.settled -= amount;
     this.available += amount;
+    return null;
+  }
+
+  #reverse({ amountMinor: amount }: WalletCommand): string | null {
+    if (amount > this.available) return 'insufficient_funds';
+    this.available -= amount;
+    this.settled += amount;
     return null;
   }
 
@@ -219,7 +231,7 @@ function ordered(value: unknown): unknown {
 }
 
 /** Small pools, so that ids meet again: replays, conflicts, second holds and late debits are the rule. */
-const effectId = fc.nat(59).map((n) => `effect_${n}`);
+const effectId = fc.nat(199).map((n) => `effect_${n}`);
 const paymentId = fc.nat(5).map((n) => `pay_${n}`);
 const currency = fc.oneof({ weight: 19, arbitrary: fc.constant('USD') }, { weight: 1, arbitrary: fc.constant('CLP') });
 const amountMinor = fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 }));
@@ -242,7 +254,7 @@ export function walletSteps(
     }),
     fc.record({ type: fc.constant('debit' as const), ...base, simulated: fc.integer({ min: 0, max: 9 }) }),
     fc.record({ type: fc.constant('release' as const), ...base }),
-    fc.record({ type: fc.constant('credit' as const), ...base }),
+    fc.record({ type: fc.constantFrom('credit' as const, 'reverse' as const), ...base }),
   );
   const execute = fc.array(draft, { minLength: 1, maxLength: 3, size: 'max' }).map(
     (drafts) =>
@@ -251,17 +263,21 @@ export function walletSteps(
         same(await subject.execute(commands, model.nowMs), model.execute(commands));
       }),
   );
-  const resend = fc.nat(99).map(
-    (n) =>
-      new Step(`resend ${n}`, async (model, subject) => {
-        const command = model.sent[n % Math.max(1, model.sent.length)];
+  // Half of them are commands that moved money: a replay that moves it again is the fault that matters most.
+  const resend = fc.record({ n: fc.nat(99), applied: fc.boolean() }).map(
+    ({ n, applied }) =>
+      new Step(`resend ${n}${applied ? ' of those applied' : ''}`, async (model, subject) => {
+        const list = applied ? model.applied : model.sent;
+        const command = list[n % Math.max(1, list.length)];
         if (command !== undefined) same(await subject.execute([command], model.nowMs), model.execute([command]));
       }),
   );
-  const deposit = fc.record({ effectId, amountMinor, currency }).map(
-    (input) =>
-      new Step(`deposit ${JSON.stringify(input)}`, async (model, subject) => {
+  const deposit = fc.record({ effectId, amountMinor, currency, again: fc.nat(3) }).map(
+    ({ again, ...fresh }) =>
+      new Step(`deposit ${JSON.stringify(fresh)} or one of before ${again === 0}`, async (model, subject) => {
+        const input = (again === 0 ? model.deposits.at(-1) : undefined) ?? fresh;
         const expected = model.deposit(input);
+        model.deposits.push(input);
         model.count(`deposit ${expected.replace(/ \d+$/, '')}`);
         same(await subject.deposit(input, model.nowMs), expected);
       }),
@@ -289,7 +305,7 @@ export function walletSteps(
           subject.setFrozen(frozen);
         }),
     );
-  const wheel = [execute, execute, execute, execute, execute, resend, deposit, deposit, open];
+  const wheel = [execute, execute, execute, execute, execute, resend, resend, deposit, deposit, open];
   return clock ? [...wheel, pass, freeze] : wheel;
 }
 
@@ -304,7 +320,13 @@ type Draft =
       openWithMinor?: number | undefined;
     }
   | { type: 'debit'; effectId: string; paymentId: string; amountMinor: number; currency: string; simulated: number }
-  | { type: 'release' | 'credit'; effectId: string; paymentId: string; amountMinor: number; currency: string };
+  | {
+      type: 'release' | 'credit' | 'reverse';
+      effectId: string;
+      paymentId: string;
+      amountMinor: number;
+      currency: string;
+    };
 
 function commandOf(draft: Draft, nowMs: number): WalletCommand {
   const { effectId, paymentId, amountMinor, currency } = draft;

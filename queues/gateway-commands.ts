@@ -9,9 +9,10 @@ import { readConfig } from '../src/config.ts';
 import { InvariantError } from '../src/domain/errors.ts';
 import type { Event } from '../src/domain/events/decode.ts';
 import { type GatewayBatch, openGatewayBatch } from '../src/gateway/gateway.ts';
+import { sagaStub } from '../src/stubs.ts';
 import { type Consumed, consume } from './consume.ts';
 import { commandDecoder } from './decode-command.ts';
-import type { Verdict } from './retry-policy.ts';
+import { ACK, type Verdict } from './retry-policy.ts';
 import { deliverOutcomes } from './sagas.ts';
 
 const TYPES = [
@@ -51,7 +52,17 @@ async function callGateway(
   if (metadata.mode !== mode) throw new InvariantError('mode_configured', { mode: metadata.mode });
   // A call may have begun for this effect without our hearing of it: then "not sent" proves nothing of that one.
   const mayHaveBegun = items.length > 1 || first.message.attempts > 1 || payload.unheard === true;
+  const entityId = payload.refund_id ?? payload.payment_id;
+  if (mayHaveBegun && !(await isAwaited(env, entityId, metadata.message_deduplication_id))) return items.map(() => ACK);
   const outcome = await gateway.run(first.body, Date.now(), { mayHaveBegun });
-  const verdict = await deliverOutcomes(env, payload.refund_id ?? payload.payment_id, [outcome]);
+  const verdict = await deliverOutcomes(env, entityId, [outcome]);
   return items.map(() => verdict);
+}
+
+/**
+ * A delivery that may not be the first asks before it calls: a saga that has heard the outcome may have gone to another
+ * provider since, or have ended, and a call that begins now would charge behind its back.
+ */
+async function isAwaited(env: Env, entityId: string, effectId: string): Promise<boolean> {
+  return (await sagaStub(env, entityId)?.awaits(effectId)) ?? true;
 }

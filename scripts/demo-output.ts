@@ -5,6 +5,7 @@
 import { CATALOGUE, isEventType } from '../src/domain/events/catalogue.ts';
 import type { Envelope } from '../src/domain/events/envelope.ts';
 import { formatMinor } from '../src/domain/money.ts';
+import type { PaymentView } from '../src/domain/payment.ts';
 import type { EntryView, WalletView } from '../src/domain/rpc.ts';
 
 // https://no-color.org: any value but the empty one.
@@ -41,7 +42,7 @@ export function timelineLine(event: Envelope, startedAtMs: number): string {
 }
 
 function typeColour(event: Envelope): (text: string) => string {
-  if (event.event_type === 'payment.completed') return green;
+  if (event.event_type === 'payment.completed' || event.event_type === 'refund.completed') return green;
   const bad = /failed$/.test(event.event_type) || /UNAUTHORIZED|FAILED/.test(String(event.payload.gateway_status));
   return bad ? yellow : bold;
 }
@@ -80,9 +81,32 @@ function meaning({ event_type: type, payload }: Envelope): string {
       return 'COMPLETED: the money moved';
     case 'payment.failed':
       return `FAILED: ${text('failure_code')}; nothing is held, nothing is in force at the gateway`;
+    case 'refund.created':
+      return 'the key is claimed';
+    case 'orchestrator.payment.reserve_refund':
+      return "→ payment's object: set this part aside";
+    case 'payment.refund_reserved':
+      return `RESERVED ${amount()}: no other refund can take it`;
+    case 'orchestrator.gateway.refund':
+      return `→ gateway: give ${amount()} back`;
+    case 'orchestrator.wallet.credit':
+      return `→ wallet: put ${amount()} back`;
+    case 'wallet.credit':
+      return 'CREDITED';
+    case 'refund.completed':
+      return 'COMPLETED: the money is back';
+    case 'orchestrator.payment.settle_refund':
+      return "→ payment's object: count it as given back";
+    case 'payment.refund_settled':
+      return 'counted';
     default:
       return isEventType(type) ? CATALOGUE[type].description : '';
   }
+}
+
+/** A payment in one line, with what of it was given back. */
+export function paymentLine({ id, status, amount, currency, refunded_amount: refunded }: PaymentView): string {
+  return `  ${bold(id)}  ${status}  amount ${money(amount, currency)}  refunded_amount ${bold(money(refunded, currency))}  ${currency}`;
 }
 
 /** The wallet in one line, and its ledger as a table, oldest entry first. */

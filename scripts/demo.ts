@@ -1,15 +1,19 @@
 /**
- * `npm run demo`: starts a Worker of its own, shows three payments and a replay over plain HTTP as a client would see
- * them, checks each ending, and stops. Exit code 0 means that everything came out as it must. It ends only what it has
+ * `npm run demo`: starts a Worker of its own, shows three payments, a refund and a replay over plain HTTP as a client
+ * would see them, checks each ending, and stops. Exit code 0 means that everything came out as it must. It ends only what it has
  * started, also on Ctrl-C.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventType } from '../src/domain/events/catalogue.ts';
 import type { Envelope } from '../src/domain/events/envelope.ts';
 import type { PaymentView } from '../src/domain/payment.ts';
+import type { RefundView } from '../src/domain/refund.ts';
 import type { EntryView, WalletView } from '../src/domain/rpc.ts';
-import { bold, dim, green, red, say, timelineLine, walletTable } from './demo-output.ts';
+import { bold, dim, green, paymentLine, red, say, timelineLine, walletTable } from './demo-output.ts';
 import { DEFAULT_PORT, type LocalWorker, startLocalWorker } from './local-worker.ts';
 
+/** The last event of a timeline that a story waits for. A refund has ended for its payment too once that is settled. */
+const ENDS: ReadonlySet<EventType> = new Set(['payment.completed', 'payment.failed', 'payment.refund_settled']);
 /** Every story here ends within a second; a busy machine gets more. */
 const TERMINAL_TIMEOUT_MS = 20_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -19,6 +23,7 @@ const POLL_MS = 20;
 const WALLET_ID = 'wal-1234';
 const BODY = `{ "wallet_id": "${WALLET_ID}", "service_id": "abc-1234", "amount": 1230, "currency": "USD", "method": "balance" }`;
 const withToken = (token: string): string => BODY.replace(' }', `, "token": "${token}" }`);
+const refundBody = (paymentId: string): string => `{ "payment_id": "${paymentId}", "amount": 500 }`;
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -50,35 +55,59 @@ try {
 
 async function tell({ origin, port }: LocalWorker): Promise<void> {
   title('1. A payment from a wallet: hold, authorize, debit');
-  const paid = await pay(origin, port, '1234', BODY);
-  await follow(origin, paid.id);
-  expectEqual('status', (await readPayment(origin, paid.id)).status, 'COMPLETED');
+  const paid = await create<PaymentView>(origin, port, '/payments', '1234', BODY);
+  await follow(origin, `/payments/${paid.id}`);
+  const ended = await readText(origin, `/payments/${paid.id}`);
+  expectEqual('status', (JSON.parse(ended) as PaymentView).status, 'COMPLETED');
   await showWallet(origin, 99_998_770);
 
   title('2. The gateway declines: the hold is given back');
-  const declined = await pay(origin, port, '1235', withToken('pm_card_visa_chargeDeclinedInsufficientFunds'));
-  await follow(origin, declined.id);
-  expectEqual('failure', (await readPayment(origin, declined.id)).failure?.code, 'gateway_declined');
+  const declined = withToken('pm_card_visa_chargeDeclinedInsufficientFunds');
+  await tellFailure(origin, port, '1235', declined, 'gateway_declined');
 
   title('3. The wallet refuses the debit after the gateway has authorized: void and release');
-  const undone = await pay(origin, port, '1236', withToken('pm_sim_debit_fail'));
-  await follow(origin, undone.id);
-  expectEqual('failure', (await readPayment(origin, undone.id)).failure?.code, 'debit_failed');
+  await tellFailure(origin, port, '1236', withToken('pm_sim_debit_fail'), 'debit_failed');
   await showWallet(origin, 99_998_770);
 
-  title('4. The first request again, twice: same key, same bytes, nothing moves');
-  say(dim(curlCommand(port, '1234', BODY)));
-  const [first, second] = [await post(origin, '1234', BODY), await post(origin, '1234', BODY)];
-  for (const replay of [first, second]) {
+  title('4. A part of the first payment is given back: reserve, refund, credit');
+  await tellRefund(origin, port, paid.id);
+
+  title('5. The first request again, twice: same key, same bytes, nothing moves');
+  await tellReplays(origin, port, ended);
+}
+
+async function tellFailure(origin: string, port: number, key: string, body: string, code: string): Promise<void> {
+  const { id } = await create<PaymentView>(origin, port, '/payments', key, body);
+  await follow(origin, `/payments/${id}`);
+  expectEqual('failure', (await read<PaymentView>(origin, `/payments/${id}`)).failure?.code, code);
+}
+
+async function tellRefund(origin: string, port: number, paymentId: string): Promise<void> {
+  const refund = await create<RefundView>(origin, port, '/refunds', 'refund-1234', refundBody(paymentId));
+  await follow(origin, `/refunds/${refund.id}`);
+  expectEqual('status', (await read<RefundView>(origin, `/refunds/${refund.id}`)).status, 'COMPLETED');
+  await showWallet(origin, 99_999_270);
+  const payment = await read<PaymentView>(origin, `/payments/${paymentId}`);
+  say();
+  say(paymentLine(payment));
+  expectEqual('status of the payment', payment.status, 'COMPLETED');
+  expectEqual('refunded_amount', payment.refunded_amount, 500);
+}
+
+/** @param ended the payment's body as it was read when the payment had just ended, before it was refunded. */
+async function tellReplays(origin: string, port: number, ended: string): Promise<void> {
+  say(dim(curlCommand(port, '/payments', '1234', BODY)));
+  for (const replay of [await post(origin, '/payments', '1234', BODY), await post(origin, '/payments', '1234', BODY)]) {
+    const { status, refunded_amount: refunded } = JSON.parse(replay.text) as PaymentView;
     say(
-      `  ${replay.status}  Idempotent-Replayed: ${replay.replayed}  ${replay.text.length} bytes, ${JSON.parse(replay.text).status}`,
+      `  ${replay.status}  Idempotent-Replayed: ${replay.replayed}  ${replay.text.length} bytes, ${status}, refunded_amount ${refunded}`,
     );
     expectEqual('Idempotent-Replayed', replay.replayed, 'true');
+    expectEqual('the replay', replay.text, ended);
   }
-  expectEqual('the second replay', second.text, first.text);
-  expectEqual('payment id', JSON.parse(first.text).id, paid.id);
-  const wallet = await read<WalletView>(`${origin}/wallets/${WALLET_ID}`);
-  expectEqual('available', wallet.available, 99_998_770);
+  say('  The bytes are those that the payment ended with, before its refund.');
+  const wallet = await read<WalletView>(origin, `/wallets/${WALLET_ID}`);
+  expectEqual('available', wallet.available, 99_999_270);
   say(`  The wallet is as it was: version ${wallet.version}, nothing held.`);
 }
 
@@ -87,30 +116,37 @@ function title(text: string): void {
   say(bold(text));
 }
 
-function curlCommand(port: number, key: string, body: string): string {
+function curlCommand(port: number, path: string, key: string, body: string): string {
   return [
-    `$ curl --location 'localhost:${port}/payments' \\`,
+    `$ curl --location 'localhost:${port}${path}' \\`,
     `  --header 'x-idempotent-key: ${key}' \\`,
     `  --header 'Content-Type: application/json' \\`,
     `  --data '${body}'`,
   ].join('\n');
 }
 
-async function pay(origin: string, port: number, key: string, body: string): Promise<PaymentView> {
-  say(dim(curlCommand(port, key, body)));
-  const { status, text } = await post(origin, key, body);
-  if (status !== 202) throw new Error(`POST /payments answered ${status}: ${text}`);
-  const payment = JSON.parse(text) as PaymentView;
-  say(`  202 Accepted  ${payment.id}  ${payment.status}`);
-  return payment;
+async function create<View extends PaymentView | RefundView>(
+  origin: string,
+  port: number,
+  path: string,
+  key: string,
+  body: string,
+): Promise<View> {
+  say(dim(curlCommand(port, path, key, body)));
+  const { status, text } = await post(origin, path, key, body);
+  if (status !== 202) throw new Error(`POST ${path} answered ${status}: ${text}`);
+  const view = JSON.parse(text) as View;
+  say(`  202 Accepted  ${view.id}  ${view.status}`);
+  return view;
 }
 
 async function post(
   origin: string,
+  path: string,
   key: string,
   body: string,
 ): Promise<{ status: number; text: string; replayed: string | null }> {
-  const response = await fetch(`${origin}/payments`, {
+  const response = await fetch(`${origin}${path}`, {
     method: 'POST',
     headers: { 'x-idempotent-key': key, 'Content-Type': 'application/json' },
     body,
@@ -123,42 +159,42 @@ async function post(
   };
 }
 
-/** Prints the timeline as it grows, until the payment is terminal. */
-async function follow(origin: string, paymentId: string): Promise<void> {
+/** Prints the timeline of a payment or refund as it grows, until its end. */
+async function follow(origin: string, path: string): Promise<void> {
   const deadlineMs = Date.now() + TERMINAL_TIMEOUT_MS;
   let after = 0;
   let startedAtMs: number | null = null;
   while (Date.now() < deadlineMs) {
-    const { data } = await read<{ data: Envelope[] }>(`${origin}/payments/${paymentId}/events?after=${after}`);
+    const { data } = await read<{ data: Envelope[] }>(origin, `${path}/events?after=${after}`);
     for (const event of data) {
       startedAtMs ??= Date.parse(event.timestamp);
       say(timelineLine(event, startedAtMs));
       after = event.metadata.sequence;
     }
-    if (data.some(({ event_type: type }) => type === 'payment.completed' || type === 'payment.failed')) return;
+    if (data.some(({ event_type: type }) => ENDS.has(type as EventType))) return;
     await sleep(POLL_MS);
   }
-  throw new Error(`${paymentId} was not terminal within ${TERMINAL_TIMEOUT_MS / 1_000} s`);
+  throw new Error(`${path} had not ended within ${TERMINAL_TIMEOUT_MS / 1_000} s`);
 }
 
 async function showWallet(origin: string, availableMinor: number): Promise<void> {
-  const wallet = await read<WalletView>(`${origin}/wallets/${WALLET_ID}`);
-  const { data } = await read<{ data: EntryView[] }>(`${origin}/wallets/${WALLET_ID}/entries`);
+  const wallet = await read<WalletView>(origin, `/wallets/${WALLET_ID}`);
+  const { data } = await read<{ data: EntryView[] }>(origin, `/wallets/${WALLET_ID}/entries`);
   say();
   say(walletTable(wallet, data));
   expectEqual('available', wallet.available, availableMinor);
   expectEqual('held', wallet.held, 0);
 }
 
-function readPayment(origin: string, paymentId: string): Promise<PaymentView> {
-  return read(`${origin}/payments/${paymentId}`);
+async function read<Body>(origin: string, path: string): Promise<Body> {
+  return JSON.parse(await readText(origin, path)) as Body;
 }
 
-async function read<Body>(url: string): Promise<Body> {
-  const response = await fetch(url, { signal: requestSignal() });
+async function readText(origin: string, path: string): Promise<string> {
+  const response = await fetch(`${origin}${path}`, { signal: requestSignal() });
   const text = await response.text();
-  if (!response.ok) throw new Error(`GET ${new URL(url).pathname} answered ${response.status}: ${text}`);
-  return JSON.parse(text) as Body;
+  if (!response.ok) throw new Error(`GET ${path} answered ${response.status}: ${text}`);
+  return text;
 }
 
 function requestSignal(): AbortSignal {

@@ -60,6 +60,10 @@ export class PaymentSaga extends DurableObject<Env> implements PaymentSagaRpc {
     return this.#host.take(outcomes.map((outcome) => ({ kind: 'outcome', outcome })));
   }
 
+  awaits(effectId: string): boolean {
+    return this.#host.awaits(effectId);
+  }
+
   commandDied(effectId: string): Delivered {
     return this.#host.take([{ kind: 'died', effectId }]);
   }
@@ -83,6 +87,8 @@ export class PaymentSaga extends DurableObject<Env> implements PaymentSagaRpc {
 
   /** Tells how a refund ended, any number of times; `released` also takes a completed one back. */
   settleRefund(refundId: string, settlement: RefundSettlement): void {
+    // A payment that has expired keeps no count any more, and nothing can be refunded of it.
+    if (this.#host.load() === 'expired') return;
     this.#host.apply(({ saga }, context) => settleRefund(saga, refundId, settlement, context));
   }
 }

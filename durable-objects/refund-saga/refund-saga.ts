@@ -71,6 +71,10 @@ export class RefundSaga extends DurableObject<Env> implements RefundSagaRpc {
     return this.#host.take(outcomes.map((outcome) => ({ kind: 'outcome', outcome })));
   }
 
+  awaits(effectId: string): boolean {
+    return this.#host.awaits(effectId);
+  }
+
   commandDied(effectId: string): Delivered {
     return this.#host.take([{ kind: 'died', effectId }]);
   }

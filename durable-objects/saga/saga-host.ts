@@ -17,7 +17,7 @@ import type {
   ReadSagaResult,
   Trace,
 } from '../../src/domain/rpc.ts';
-import { step } from '../../src/domain/saga/engine.ts';
+import { effectIdOf, step } from '../../src/domain/saga/engine.ts';
 import { runsOf } from '../../src/domain/saga/publication.ts';
 import {
   afterAcknowledgement,
@@ -162,6 +162,13 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
       createdAtMs: record.saga.data.createdAtMs,
       expiresAtMs: record.terminalBody === null ? null : expiresAtMs(record),
     };
+  }
+
+  /** Whether the effect of a command has no outcome yet. */
+  awaits(effectId: string): boolean {
+    const record = this.load();
+    if (record === null || record === 'expired') return false;
+    return record.saga.pending.some((command) => effectIdOf(command) === effectId);
   }
 
   /** Takes inputs in order, as one commit. */

@@ -44,6 +44,8 @@ export interface RefundData {
   /** Null until the amount is reserved. */
   readonly payment: RefundedPayment | null;
   readonly failure: RefundFailure | null;
+  /** The provider took its success back before the wallet was credited. */
+  readonly takenBack: boolean;
   readonly unknownSinceMs: number | null;
   readonly attentionReason: string | null;
   readonly createdAtMs: number;

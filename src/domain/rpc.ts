@@ -80,6 +80,8 @@ export interface SagaRpc {
   describeKey(): DescribeKeyResult;
   /** Outcomes in any order, any number of times. */
   deliver(outcomes: readonly Outcome[]): Delivered;
+  /** Whether the saga still waits for this effect's outcome. */
+  awaits(effectId: string): boolean;
   /** A command's message became a dead letter. */
   commandDied(effectId: string): Delivered;
   acknowledge(acknowledgement: Acknowledgement): void;

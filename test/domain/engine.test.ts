@@ -29,6 +29,7 @@ const learn = (word: string) => (data: Data) => ({ ...data, learnt: [...data.lea
 
 const TABLE: SagaTable<State, Data, Name> = {
   classify,
+  isSameEffect: () => false,
   group: () => ({ groupId: `payment_${PAYMENT_ID}`, entityId: PAYMENT_ID, paymentId: PAYMENT_ID }),
   scope: () => ({ merchant: 'default', mode: 'live' }),
   idempotencyKey: () => 'key-1',
@@ -88,6 +89,7 @@ const TABLE: SagaTable<State, Data, Name> = {
           { to: 'stuck' },
         ],
         'authorize:refused': [{ learn: learn('refused'), send: ['release'] }],
+        'authorize:pending': [{ send: ['unauthorize'] }],
         'authorize:not_sent': [{ again: true, learn: learn('again') }],
         'authorize:spent': [{ to: 'stuck', learn: learn('spent') }],
         'lookup:unknown': [{ again: true }],
@@ -125,7 +127,11 @@ const TABLE: SagaTable<State, Data, Name> = {
     broken_end: { says: '', terminal: true, commands: () => [], on: { 'hold:done': [{ to: 'first' }] } },
     stuck: { says: '', commands: () => [], on: {} },
   },
-  always: { 'unauthorize:done': [{ learn: learn('always') }], 'unauthorize:refused': [{ learn: learn('always') }] },
+  always: {
+    'unauthorize:unknown': [{ again: true }],
+    'unauthorize:done': [{ learn: learn('always') }],
+    'unauthorize:refused': [{ learn: learn('always') }],
+  },
   superseded: { 'unauthorize:done': [{ learn: learn('superseded') }] },
 };
 
@@ -461,6 +467,17 @@ describe('a step that is tried again as a new effect', () => {
     saga.answer(unknown, effect(1));
     expect(saga.last.events.map((event) => event.event_type)).toEqual(['payment_gateway.response']);
     expect(saga.saga).toMatchObject({ state: 'trying', data: { learnt: [] } });
+  });
+
+  test('keeps an effect that has no outcome yet, however many newer ones were issued', () => {
+    const PENDING = gatewayFact('authorize', { gateway_status: 'PENDING' });
+    const saga = asking().answer(PENDING, 'one').answer(PENDING, 'another');
+    const undone = () => saga.saga.pending.filter(({ name }) => name === 'unauthorize').map(effectIdOf);
+    expect(undone()).toEqual([effect(1), effect(2)]);
+    saga.answer(gatewayFact('unauthorize', { gateway_status: 'UNKNOWN' }), effect(1));
+    expect(undone()).toEqual([effect(1), effect(2)]);
+    saga.answer(VOIDED, effect(1));
+    expect(undone()).toEqual([effect(2)]);
   });
 
   test('is settled by effect, so that the same answer to two effects is two answers', () => {

@@ -36,6 +36,16 @@ describe('every type of the catalogue', () => {
     },
   );
 
+  test.each(TYPES)(
+    '%s has an example without each member that is optional, so that none is ever made a must',
+    (type) => {
+      const members = Object.keys(CATALOGUE[type].payload.shape);
+      const optional = members.filter((name) => !requiredOf(type).includes(name));
+      const examples = fixtures.filter((event) => event.event_type === type);
+      expect(optional.filter((name) => examples.every((event) => name in event.payload))).toEqual([]);
+    },
+  );
+
   test.each(TYPES)('%s has its kind, its source and a description', (type) => {
     const { kind, source, description, version } = CATALOGUE[type];
     const expected = type.startsWith('metrics.') ? 'metric' : type.startsWith('orchestrator.') ? 'command' : 'fact';

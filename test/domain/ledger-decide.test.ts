@@ -3,283 +3,209 @@ import { describe, expect, test } from 'vitest';
 import { InvariantError, type WalletRefusal } from '../../src/domain/errors.ts';
 import {
   contentOf,
+  type Decision,
   decide,
   decideDeposit,
   effectHash,
   type Snapshot,
   type StoredEffect,
 } from '../../src/domain/ledger/decide.ts';
-import { executeCommands, executeDeposit, openWallet } from '../../src/domain/ledger/execute.ts';
-import { verifyLedger } from '../../src/domain/ledger/replay.ts';
-import { AMOUNT_MINOR_MAX } from '../../src/domain/limits.ts';
-import type { WalletCommand } from '../../src/domain/rpc.ts';
-import { MemoryStore } from './ledger/memory-store.ts';
+import { AMOUNT_MINOR_MAX, WALLET_OPEN_HOLDS_MAX } from '../../src/domain/limits.ts';
+import type { Deposit, WalletCommand } from '../../src/domain/rpc.ts';
+import { command, HOLD_TTL_MS, NOW_MS } from './ledger/builders.ts';
 
-const NOW_MS = Date.UTC(2026, 10, 24);
-const BASE = { effectId: 'effect-1', paymentId: 'pay-1', amountMinor: 100, currency: 'USD' };
-const COMMANDS: Readonly<Record<WalletCommand['type'], WalletCommand>> = {
-  hold: { ...BASE, type: 'hold', expiresAtMs: NOW_MS + 1_000 },
-  debit: { ...BASE, type: 'debit' },
-  release: { ...BASE, type: 'release' },
-  credit: { ...BASE, type: 'credit' },
-  reverse: { ...BASE, type: 'reverse' },
-};
+const TYPES = ['hold', 'debit', 'release', 'credit', 'reverse', 'deposit'] as const;
+type Type = (typeof TYPES)[number];
 
-const HOLD = { paymentId: 'pay-1', amountMinor: 100, expiresAtMs: NOW_MS + 1_000 };
-const SNAPSHOT: Snapshot = {
-  effect: null,
-  wallet: { currency: 'USD', frozen: false },
-  balances: { available: 1_000, held: 100, settled: 500, external: 1_600 },
-  hold: null,
-  resolution: null,
-  openHoldsCount: 0,
-};
+interface Case {
+  readonly snapshot: Snapshot;
+  readonly request: WalletCommand | Deposit;
+}
 
-function stored(command: WalletCommand, refusal: WalletRefusal | null): StoredEffect {
-  const effect = {
-    effectId: command.effectId,
-    content: contentOf(command),
-    version: refusal === null ? 7 : null,
-    refusal,
-    decidedAtMs: NOW_MS,
-  };
+const HOLD = { paymentId: 'pay_1', amountMinor: 100, expiresAtMs: NOW_MS + HOLD_TTL_MS };
+const BALANCES = { available: 1_000, held: 100, settled: 500, external: 1_600 };
+
+/** One that is applied: a debit and a release find their hold. */
+function applicable(type: Type): Case {
+  const hold = type === 'debit' || type === 'release' ? HOLD : null;
+  const wallet = { currency: 'USD', frozen: false };
+  const snapshot = { effect: null, wallet, balances: BALANCES, hold, resolution: null, openHoldsCount: 0 };
+  const deposit = { effectId: 'deposit.1', amountMinor: 100, currency: 'USD' };
+  return { snapshot, request: type === 'deposit' ? deposit : command(type, 1) };
+}
+
+function decided({ snapshot, request }: Case): Decision {
+  return 'type' in request ? decide(snapshot, request) : decideDeposit(snapshot, request);
+}
+
+function stored(request: WalletCommand | Deposit, refusal: WalletRefusal | null): StoredEffect {
+  const version = refusal === null ? 7 : null;
+  const effect = { effectId: request.effectId, content: contentOf(request), version, refusal, decidedAtMs: NOW_MS };
   return { ...effect, hash: effectHash(effect) };
 }
 
-describe('the order of the checks', () => {
-  /** Each row adds one more reason to refuse; the earliest check that fails is the answer. */
-  const other: WalletCommand = { ...COMMANDS.debit, amountMinor: 99 };
-  const rows: readonly (readonly [string, WalletCommand, Partial<Snapshot>, string])[] = [
-    ['more than is held', { ...COMMANDS.debit, amountMinor: 101 }, { hold: HOLD }, 'amount_exceeds_hold'],
-    [
-      'and simulated',
-      { ...COMMANDS.debit, amountMinor: 101, simulate: 'refuse' } as WalletCommand,
-      { hold: HOLD },
-      'amount_exceeds_hold',
-    ],
-    ['no hold', { ...COMMANDS.debit, amountMinor: 101 }, {}, 'hold_not_found'],
-    ['a resolved hold', { ...COMMANDS.debit, amountMinor: 101 }, { resolution: 'debited' }, 'hold_resolved'],
-    ['and another currency', { ...COMMANDS.debit, currency: 'EUR' }, { resolution: 'debited' }, 'currency_mismatch'],
-    [
-      'and frozen',
-      { ...COMMANDS.debit, currency: 'EUR' },
-      { resolution: 'debited', wallet: { currency: 'USD', frozen: true } },
-      'wallet_frozen',
-    ],
-    [
-      'and no wallet',
-      { ...COMMANDS.debit, currency: 'EUR' },
-      { resolution: 'debited', wallet: null },
-      'wallet_not_found',
-    ],
-  ];
+const EVERY: readonly Type[] = TYPES;
+const asks = (fields: object) => (at: Case) => ({ ...at, request: { ...at.request, ...fields } });
+const finds = (fields: Partial<Snapshot>) => (at: Case) => ({ ...at, snapshot: { ...at.snapshot, ...fields } });
+const nearlyFull = AMOUNT_MINOR_MAX - 50;
 
-  test.each(rows)('%s', (_, command, snapshot, reason) => {
-    expect(decide({ ...SNAPSHOT, ...snapshot }, command)).toEqual({ kind: 'refused', reason });
+/** In order of precedence: why a command is refused, which commands can be, and what makes it so. */
+const REASONS: readonly (readonly [WalletRefusal, readonly Type[], (at: Case) => Case])[] = [
+  [
+    'effect_id_conflict',
+    EVERY,
+    (at) => finds({ effect: stored({ ...at.request, amountMinor: 7 } as WalletCommand, null) })(at),
+  ],
+  ['wallet_not_found', EVERY, finds({ wallet: null })],
+  ['wallet_frozen', EVERY, finds({ wallet: { currency: 'USD', frozen: true } })],
+  ['currency_mismatch', EVERY, asks({ currency: 'EUR' })],
+  ['hold_exists', ['hold'], finds({ hold: HOLD })],
+  ['hold_not_found', ['debit', 'release'], finds({ hold: null, resolution: null })],
+  ['hold_resolved', ['debit', 'release'], finds({ hold: null, resolution: 'debited' })],
+  ['amount_exceeds_hold', ['debit', 'release'], asks({ amountMinor: 101 })],
+  ['simulated_refusal', ['debit'], asks({ simulate: 'refuse' })],
+  ['insufficient_funds', ['hold', 'credit', 'reverse'], asks({ amountMinor: 5_000 })],
+  ['holds_limit_exceeded', ['hold'], finds({ openHoldsCount: WALLET_OPEN_HOLDS_MAX })],
+  ['balance_limit_exceeded', ['deposit'], finds({ balances: { ...BALANCES, external: nearlyFull } })],
+  ['balance_limit_exceeded', ['credit'], finds({ balances: { ...BALANCES, available: nearlyFull } })],
+  ['balance_limit_exceeded', ['reverse'], finds({ balances: { ...BALANCES, settled: nearlyFull } })],
+];
+
+const ALONE = REASONS.flatMap(([reason, types, spoil]) => types.map((type) => ({ type, reason, spoil })));
+const PAIRS = ALONE.flatMap((earlier, index) =>
+  ALONE.slice(index + 1)
+    .filter((later) => later.type === earlier.type && later.reason !== earlier.reason)
+    .map((later) => ({ type: earlier.type, earlier, later })),
+);
+
+function reasonOf(at: Case): string {
+  const decision = decided(at);
+  if (decision.kind === 'conflict') return 'effect_id_conflict';
+  return decision.kind === 'refused' ? decision.reason : decision.kind;
+}
+
+describe('the order of refusals', () => {
+  test.each(TYPES)('a %s with nothing against it is applied', (type) => {
+    expect(decided(applicable(type)).kind).toBe('applied');
   });
 
-  test('a known effect comes before all of them, and another content under it is a conflict', () => {
-    const snapshot = { ...SNAPSHOT, wallet: null, effect: stored(COMMANDS.debit, null) };
-    expect(decide(snapshot, COMMANDS.debit).kind).toBe('replayed');
-    expect(decide(snapshot, other).kind).toBe('conflict');
+  test.each(ALONE)('$type: $reason', ({ type, reason, spoil }) => {
+    expect(reasonOf(spoil(applicable(type)))).toBe(reason);
   });
 
-  test('a hold that exists comes before the funds', () => {
-    const command = { ...COMMANDS.hold, amountMinor: 5_000 };
-    expect(decide({ ...SNAPSHOT, hold: HOLD }, command)).toEqual({ kind: 'refused', reason: 'hold_exists' });
-    expect(decide(SNAPSHOT, command)).toEqual({ kind: 'refused', reason: 'insufficient_funds' });
+  test.each(PAIRS)('$type: $earlier.reason comes before $later.reason', ({ type, earlier, later }) => {
+    expect(reasonOf(earlier.spoil(later.spoil(applicable(type))))).toBe(earlier.reason);
   });
 
-  test.each(Object.keys(COMMANDS) as WalletCommand['type'][])('%s of an amount that is none is a bug', (type) => {
-    for (const amountMinor of [0, -1, 1.5, AMOUNT_MINOR_MAX + 1, Number.NaN]) {
-      expect(() => decide(SNAPSHOT, { ...COMMANDS[type], amountMinor })).toThrow(InvariantError);
+  test('a hold whose payment had one is refused however that one ended', () => {
+    for (const resolution of ['debited', 'released', 'expired'] as const) {
+      expect(reasonOf(finds({ resolution })(applicable('hold')))).toBe('hold_exists');
     }
-  });
-
-  test('an id that was refused stays refused for ever, even when it would be granted now', () => {
-    const effect = stored(COMMANDS.hold, 'insufficient_funds');
-    expect(decide({ ...SNAPSHOT, effect }, COMMANDS.hold)).toMatchObject({
-      kind: 'replayed',
-      effect: { refusal: 'insufficient_funds' },
-    });
   });
 });
 
-describe('each movement posts to zero (L1), between the accounts it names', () => {
+describe('a known effect', () => {
+  test.each(ALONE)('$type: its outcome stands before $reason', ({ type, spoil }) => {
+    const at = spoil(applicable(type));
+    const effect = stored(at.request, null);
+    expect(decided(finds({ effect })(at))).toEqual({ kind: 'replayed', effect });
+  });
+
+  test.each(TYPES)('%s: an id that was refused stays refused, though it would be granted now', (type) => {
+    const at = applicable(type);
+    const effect = stored(at.request, 'insufficient_funds');
+    expect(decided(finds({ effect })(at))).toEqual({ kind: 'replayed', effect });
+  });
+
+  test('is in conflict with any other content: type, payment, amount, currency, expiry, simulation', () => {
+    const effect = stored(command('debit', 1), null);
+    const others = [
+      command('release', 1, { effectId: 'debit.1' }),
+      command('debit', 1, { paymentId: 'pay_2' }),
+      command('debit', 1, { amountMinor: 99 }),
+      command('debit', 1, { currency: 'EUR' }),
+      command('debit', 1, { simulate: 'refuse' }),
+      { effectId: 'debit.1', amountMinor: 100, currency: 'USD' },
+    ];
+    for (const request of others) {
+      const { snapshot } = applicable('debit');
+      expect(decided({ snapshot: { ...snapshot, effect }, request }).kind).toBe('conflict');
+    }
+    const hold = stored(command('hold', 1), null);
+    const later = command('hold', 1, { expiresAtMs: NOW_MS + HOLD_TTL_MS + 1 });
+    expect(decided({ snapshot: { ...applicable('hold').snapshot, effect: hold }, request: later }).kind).toBe(
+      'conflict',
+    );
+  });
+
+  test('is the same whatever the order of its fields, and with a field that is undefined', () => {
+    const { type, effectId, ...rest } = command('debit', 1);
+    const shuffled = { simulate: undefined, ...rest, effectId, type } as unknown as WalletCommand;
+    const snapshot = { ...applicable('debit').snapshot, effect: stored(command('debit', 1), null) };
+    expect(decided({ snapshot, request: shuffled }).kind).toBe('replayed');
+  });
+});
+
+describe('an amount that is none', () => {
+  test.each(TYPES)('%s: is a bug, before everything else', (type) => {
+    for (const amountMinor of [0, -1, 1.5, AMOUNT_MINOR_MAX + 1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const at = asks({ amountMinor })(applicable(type));
+      expect(() => decided(at)).toThrow(InvariantError);
+    }
+  });
+});
+
+describe('each movement posts to zero (L1), between the accounts that it names', () => {
   test.each([
-    ['hold', COMMANDS.hold, {}, { available: -100, held: 100 }],
-    ['debit', COMMANDS.debit, { hold: HOLD }, { held: -100, settled: 100 }],
-    [
-      'partial debit',
-      { ...COMMANDS.debit, amountMinor: 60 },
-      { hold: HOLD },
-      { held: -100, settled: 60, available: 40 },
-    ],
-    ['release', COMMANDS.release, { hold: HOLD }, { held: -100, available: 100 }],
-    ['credit', COMMANDS.credit, {}, { settled: -100, available: 100 }],
-    ['reverse', COMMANDS.reverse, {}, { available: -100, settled: 100 }],
-  ] as const)('%s', (_, command, snapshot, expected) => {
-    const decision = decide({ ...SNAPSHOT, ...snapshot }, command);
+    ['hold', 100, { available: -100, held: 100 }],
+    ['debit', 100, { held: -100, settled: 100 }],
+    ['debit', 60, { held: -100, settled: 60, available: 40 }],
+    ['release', 100, { held: -100, available: 100 }],
+    ['release', 60, { held: -100, available: 100 }],
+    ['credit', 100, { settled: -100, available: 100 }],
+    ['reverse', 100, { available: -100, settled: 100 }],
+    ['deposit', 100, { external: -100, available: 100 }],
+  ] as const)('%s of %i', (type, amountMinor, expected) => {
+    const decision = decided(asks({ amountMinor })(applicable(type)));
     if (decision.kind !== 'applied') throw new Error(decision.kind);
     const { postings } = decision.draft;
     expect(Object.fromEntries(postings.map(({ account, amount }) => [account, amount]))).toEqual(expected);
+    expect(postings).toHaveLength(Object.keys(expected).length);
     expect(postings.reduce((sum, { amount }) => sum + amount, 0)).toBe(0);
-  });
-
-  test('deposit', () => {
-    const decision = decideDeposit(SNAPSHOT, { effectId: 'd', amountMinor: 100, currency: 'USD' });
-    if (decision.kind !== 'applied') throw new Error(decision.kind);
-    expect(decision.draft.postings.reduce((sum, { amount }) => sum + amount, 0)).toBe(0);
+    expect(decision.draft.type).toBe(type);
+    expect(decision.draft.expiresAtMs).toBe(type === 'hold' ? NOW_MS + HOLD_TTL_MS : null);
   });
 });
 
-describe('limits', () => {
-  const full = { ...SNAPSHOT.balances, available: AMOUNT_MINOR_MAX - 50 };
-
-  test('a balance never passes the largest amount', () => {
-    expect(decide({ ...SNAPSHOT, balances: full }, COMMANDS.credit)).toEqual({
-      kind: 'refused',
-      reason: 'balance_limit_exceeded',
-    });
-    expect(
-      decideDeposit({ ...SNAPSHOT, balances: full }, { effectId: 'd', amountMinor: 100, currency: 'USD' }),
-    ).toEqual({ kind: 'refused', reason: 'balance_limit_exceeded' });
+describe('bounds are met exactly', () => {
+  const settled = 500;
+  test.each([
+    ['hold', 1_000, 'applied'],
+    ['hold', 1_001, 'insufficient_funds'],
+    ['debit', 1, 'applied'],
+    ['release', 1, 'applied'],
+    ['credit', settled, 'applied'],
+    ['credit', settled + 1, 'insufficient_funds'],
+    ['reverse', 1_000, 'applied'],
+    ['reverse', 1_001, 'insufficient_funds'],
+    ['deposit', AMOUNT_MINOR_MAX - BALANCES.external, 'applied'],
+    ['deposit', AMOUNT_MINOR_MAX - BALANCES.external + 1, 'balance_limit_exceeded'],
+  ] as const)('%s of %i is %s', (type, amountMinor, reason) => {
+    expect(reasonOf(asks({ amountMinor })(applicable(type)))).toBe(reason);
   });
 
-  test('a credit is never more than what left, a reversal never more than what is there', () => {
-    expect(decide(SNAPSHOT, { ...COMMANDS.credit, amountMinor: 501 })).toMatchObject({ reason: 'insufficient_funds' });
-    expect(decide(SNAPSHOT, { ...COMMANDS.reverse, amountMinor: 1_001 })).toMatchObject({
-      reason: 'insufficient_funds',
-    });
-  });
-});
-
-describe('regressions known from other systems (P13)', () => {
-  const OWNER = { scope: { merchant: 'default', mode: 'sandbox' }, walletId: 'wal-1' } as const;
-  function funded(amountMinor: number): MemoryStore {
-    const store = new MemoryStore();
-    openWallet(store, OWNER, 'USD', NOW_MS);
-    executeDeposit(store, { effectId: 'deposit', amountMinor, currency: 'USD' }, NOW_MS);
-    return store;
-  }
-  const hold = (n: number, amountMinor: number): WalletCommand => ({
-    ...BASE,
-    effectId: `hold-${n}`,
-    paymentId: `pay-${n}`,
-    type: 'hold',
-    amountMinor,
-    expiresAtMs: NOW_MS + 1_000,
-  });
-
-  test('holds count in the funds check', () => {
-    const outcomes = executeCommands(funded(100), OWNER, [hold(1, 60), hold(2, 60)], NOW_MS);
-    expect(outcomes.map((outcome) => outcome.kind)).toEqual(['applied', 'refused']);
-  });
-
-  test('a refused hold cannot be debited by another id', () => {
-    const store = funded(100);
-    const debit: WalletCommand = { ...BASE, effectId: 'debit-1', type: 'debit', amountMinor: 200, paymentId: 'pay-1' };
-    const outcomes = executeCommands(store, OWNER, [hold(1, 200), debit], NOW_MS);
-    expect(outcomes).toMatchObject([{ reason: 'insufficient_funds' }, { reason: 'hold_not_found' }]);
-  });
-
-  test('of two debits of one hold, one is applied', () => {
-    const store = funded(100);
-    const debit = (n: number): WalletCommand => ({ ...BASE, effectId: `debit-${n}`, type: 'debit', amountMinor: 50 });
-    const outcomes = executeCommands(store, OWNER, [hold(1, 50), debit(1), debit(2)], NOW_MS);
-    expect(outcomes).toMatchObject([{ kind: 'applied' }, { kind: 'applied' }, { reason: 'hold_resolved' }]);
-  });
-
-  test('a hold is given back at its time, whether its alarm has rung or not, and only once', () => {
-    const store = funded(100);
-    executeCommands(store, OWNER, [hold(1, 50)], NOW_MS);
-    const late: WalletCommand = { ...BASE, effectId: 'debit-1', type: 'debit', amountMinor: 50 };
-    expect(executeCommands(store, OWNER, [late], NOW_MS + 1_000)).toMatchObject([{ reason: 'hold_resolved' }]);
-    const release: WalletCommand = { ...BASE, effectId: 'release-1', type: 'release', amountMinor: 50 };
-    expect(executeCommands(store, OWNER, [release], NOW_MS + 1_001)).toMatchObject([{ kind: 'applied' }]);
-    expect(store.entries.map((entry) => entry.type)).toEqual(['deposit', 'hold', 'expire']);
-    expect(store.head()?.balances).toMatchObject({ available: 100, held: 0 });
+  test('one hold fewer than the limit leaves room for one', () => {
+    expect(reasonOf(finds({ openHoldsCount: WALLET_OPEN_HOLDS_MAX - 1 })(applicable('hold')))).toBe('applied');
   });
 });
 
-describe('the audit of a ledger', () => {
-  const OWNER = { scope: { merchant: 'default', mode: 'sandbox' }, walletId: 'wal-1' } as const;
-
-  function ledger(): MemoryStore {
-    const store = new MemoryStore();
-    openWallet(store, OWNER, 'USD', NOW_MS);
-    executeDeposit(store, { effectId: 'deposit', amountMinor: 1_000, currency: 'USD', reference: 'r' }, NOW_MS);
-    for (let n = 1; n <= 6; n++) {
-      const base = { paymentId: `pay-${n}`, amountMinor: 10 * n, currency: 'USD' };
-      executeCommands(
-        store,
-        OWNER,
-        [{ ...base, effectId: `h${n}`, type: 'hold', expiresAtMs: NOW_MS + 9_999 }],
-        NOW_MS + n,
-      );
-      const type = (['debit', 'release', 'credit'] as const)[n % 3] ?? 'debit';
-      if (n < 6) executeCommands(store, OWNER, [{ ...base, effectId: `x${n}`, type }], NOW_MS + n);
-    }
-    return store;
-  }
-
-  test('finds nothing in a sound one', () => {
-    expect(verifyLedger(ledger().stored()).violations).toEqual([]);
+describe('a release', () => {
+  test('of a hold that has expired is done already', () => {
+    const at = finds({ hold: null, resolution: 'expired' })(applicable('release'));
+    expect(decided(at)).toEqual({ kind: 'applied_before' });
   });
 
-  test('finds every flip of every stored field of every entry', () => {
-    const sound = ledger().stored();
-    const entries = [...sound.entries];
-    let flips = 0;
-    for (const [index, entry] of entries.entries()) {
-      for (const [name, value] of Object.entries(flattened(entry))) {
-        const edited = [...entries];
-        edited[index] = withFlip(entry, name, value);
-        const { violations } = verifyLedger({ ...sound, entries: edited });
-        expect(violations, `${entry.sequence} ${name}`).not.toEqual([]);
-        flips += 1;
-      }
-    }
-    expect(flips).toBeGreaterThan(150);
-  });
-
-  test('finds an entry that is gone, doubled, or out of order', () => {
-    const sound = ledger().stored();
-    const entries = [...sound.entries];
-    const [first, second, ...rest] = entries;
-    if (first === undefined || second === undefined) throw new Error('too short');
-    for (const edited of [
-      [second, ...rest],
-      [first, ...rest],
-      [first, first, second, ...rest],
-      [second, first, ...rest],
-    ]) {
-      expect(verifyLedger({ ...sound, entries: edited }).violations).not.toEqual([]);
-    }
-  });
-
-  test('finds a last entry that was cut off, by the effect that is left of it', () => {
-    const sound = ledger().stored();
-    expect(verifyLedger({ ...sound, entries: [...sound.entries].slice(0, -1) }).violations).not.toEqual([]);
+  test.each(['debited', 'released'] as const)('of a hold that was %s is refused', (resolution) => {
+    expect(reasonOf(finds({ hold: null, resolution })(applicable('release')))).toBe('hold_resolved');
   });
 });
-
-/** Every scalar of an entry, by its path. */
-function flattened(value: object, path = ''): Record<string, unknown> {
-  return Object.entries(value).reduce<Record<string, unknown>>((all, [name, member]) => {
-    const at = path === '' ? name : `${path}.${name}`;
-    if (typeof member === 'object' && member !== null) Object.assign(all, flattened(member, at));
-    else all[at] = member;
-    return all;
-  }, {});
-}
-
-/** The entry with one scalar changed: a number by one, a text by a letter, null by a text. */
-function withFlip<Entry extends object>(entry: Entry, path: string, value: unknown): Entry {
-  const copy = structuredClone(entry) as Record<string, unknown>;
-  const names = path.split('.');
-  const last = names.pop() ?? '';
-  const parent = names.reduce<Record<string, unknown>>((at, name) => at[name] as Record<string, unknown>, copy);
-  parent[last] = typeof value === 'number' ? value + 1 : typeof value === 'string' ? `${value}x` : 'x';
-  return copy as Entry;
-}

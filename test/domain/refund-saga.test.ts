@@ -237,6 +237,55 @@ describe('a success that the provider takes back', () => {
   });
 });
 
+describe('a callback that names the refund without a number', () => {
+  const effectId = `orchestrator.gateway.refund.${REFUND_ID}`;
+  const told = (status: 'REFUNDED' | 'REFUND_FAILED') =>
+    ({
+      kind: 'outcome',
+      outcome: { effect_id: effectId, fact: gatewayFact('refund', { gateway_status: status }) },
+    }) as const;
+
+  test('settles a refund that was pending', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'PENDING');
+    refund.take(told('REFUNDED'));
+    expect(refund.saga.state).toBe('crediting');
+  });
+
+  test('takes a success back', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'REFUNDED');
+    refund.wallet('credit');
+    refund.take(told('REFUND_FAILED'));
+    expect(refund.saga.state).toBe('reversing');
+  });
+
+  test('takes a success back while the wallet is being credited: credited, and reversed', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'REFUNDED');
+    refund.take(told('REFUND_FAILED'));
+    expect(refund.saga.state).toBe('crediting');
+    refund.wallet('credit');
+    expect(refund.saga.state).toBe('reversing');
+  });
+});
+
+test('money that was given back after the refund had failed needs a person, and the status stays', () => {
+  const refund = new RefundDriver();
+  refund.nowMs += HOUR_MS;
+  refund.gateway('refund', 'NOT_SENT');
+  expect(refund.saga.state).toBe('failed');
+  refund.gateway('refund', 'REFUNDED');
+  expect(refund.saga.state).toBe('failed');
+  expect(refund.events.at(-1)?.event_type).toBe('refund.needs_attention');
+});
+
+test('no call for a refund begins once the saga may have given it up (S10)', () => {
+  const refund = new RefundDriver();
+  const sent = refund.sent.find((command) => command.name === 'refund');
+  expect(sent?.event?.payload.not_after).toBe(new Date(START_MS + HOUR_MS).toISOString());
+});
+
 describe('what a payment keeps of its refunds', () => {
   function completed(): SagaDriver {
     const payment = new SagaDriver({ amount: 500 });

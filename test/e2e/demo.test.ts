@@ -48,7 +48,7 @@ function timeline(output: string, story: number): string[] {
 }
 
 describe('npm run demo', () => {
-  it('shows a payment, a decline, a compensation and a replay, and leaves nothing behind', async () => {
+  it('shows a payment, a decline, a compensation, a refund and a replay, and leaves nothing behind', async () => {
     const { code, output } = await runDemo();
     expect(code, output).toBe(0);
     expect(output).toMatch(/^Everything came out as it must\.$/m);
@@ -70,7 +70,24 @@ describe('npm run demo', () => {
     expect(timeline(output, 2)).toContain('payment.failed');
     expect(timeline(output, 3)).toContain('orchestrator.gateway.unauthorize');
     expect(timeline(output, 3)).toContain('wallet.release_funds');
-    expect(output.match(/Idempotent-Replayed: true/g)).toHaveLength(2);
+    expect(timeline(output, 4)).toEqual([
+      'refund.created',
+      'orchestrator.payment.reserve_refund',
+      'payment.refund_reserved',
+      'orchestrator.gateway.refund',
+      'payment_gateway.response',
+      'orchestrator.wallet.credit',
+      'wallet.credit',
+      'refund.completed',
+      'metrics.refund.success',
+      'orchestrator.payment.settle_refund',
+      'orchestrator.notify.refund_success',
+      'payment.refund_settled',
+    ]);
+    expect(output).toMatch(/ credit +settled → available +5\.00 +999,992\.70 /);
+    expect(output).toMatch(/COMPLETED {2}amount 12\.30 {2}refunded_amount 5\.00 {2}USD/);
+    // After the refund, and still what the payment ended with.
+    expect(output.match(/Idempotent-Replayed: true {2}[0-9]+ bytes, COMPLETED, refunded_amount 0$/gm)).toHaveLength(2);
     expect(output).toContain('999,987.70');
 
     // Piped, not on a terminal: no colours.

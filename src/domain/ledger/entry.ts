@@ -60,7 +60,7 @@ export interface LedgerEntry extends EntryDraft {
   readonly sequence: number;
   /** After the entry: the newest entry is the wallet's balance, there is no other record of it. */
   readonly balances: Balances;
-  /** Never before the entry that precedes it, whatever the clock did. */
+  /** Never before the entry that precedes it, nor before the wallet, whatever the clock did. */
   readonly createdAtMs: number;
   /** All open holds after the entry, in every HOLDS_SNAPSHOT_ENTRIES-th entry; null in the others. */
   readonly openHolds: readonly OpenHold[] | null;

@@ -3,7 +3,7 @@
  * awaits, so that the object can run it inside one storage transaction; if it throws, the caller rolls back.
  * Called by the Wallet object over SQLite, and by the property tests over memory.
  */
-import { InvariantError } from '../errors.ts';
+import { InvariantError, type WalletRefusal } from '../errors.ts';
 import { differingFields } from '../idempotency.ts';
 import type { Scope } from '../ids.ts';
 import { WALLET_COMMANDS_MAX } from '../limits.ts';
@@ -60,7 +60,7 @@ export interface LedgerStore {
 export type DepositDecision =
   | { readonly kind: 'deposited' | 'replayed'; readonly entry: LedgerEntry }
   | { readonly kind: 'key_reused'; readonly fields: readonly string[] }
-  | { readonly kind: 'refused'; readonly reason: Exclude<WalletOutcome, { kind: 'applied' }>['reason'] };
+  | { readonly kind: 'refused'; readonly reason: WalletRefusal };
 
 /** The effect id of the deposit that the sandbox opens a wallet with. */
 const SANDBOX_OPENING_EFFECT_ID = 'sandbox-opening';
@@ -120,9 +120,9 @@ export function executeDeposit(store: LedgerStore, deposit: Deposit, nowMs: numb
   const decision = decideDeposit(snapshotFor(store, deposit.effectId, null), deposit);
   if (decision.kind === 'conflict') return keyReused(decision.effect, deposit);
   if (decision.kind === 'refused' && decision.reason === 'wallet_not_found') return decision;
-  const { version, refusal } = settle(store, deposit, decision, nowMs);
-  if (version === null) return { kind: 'refused', reason: refusal ?? 'effect_id_conflict' };
-  return { kind: decision.kind === 'replayed' ? 'replayed' : 'deposited', entry: store.entry(version) };
+  const outcome = outcomeOf(settle(store, deposit, decision, nowMs));
+  if (outcome.kind === 'refused') return { kind: 'refused', reason: outcome.reason };
+  return { kind: decision.kind === 'replayed' ? 'replayed' : 'deposited', entry: store.entry(outcome.version) };
 }
 
 /** Gives back every hold whose time has passed, in the order of their times. */
@@ -145,9 +145,14 @@ function executeCommand(store: LedgerStore, command: WalletCommand, nowMs: numbe
   const { effectId } = command;
   const decision = decide(snapshotFor(store, effectId, command.paymentId), command);
   if (decision.kind === 'conflict') return { effectId, kind: 'refused', reason: 'effect_id_conflict' };
-  const { version, refusal } = settle(store, command, decision, nowMs);
-  if (version !== null) return { effectId, kind: 'applied', version };
-  return { effectId, kind: 'refused', reason: refusal ?? 'effect_id_conflict' };
+  return outcomeOf(settle(store, command, decision, nowMs));
+}
+
+/** @throws InvariantError for a row that says neither or both: a saga told the wrong one would undo what was done. */
+function outcomeOf({ effectId, version, refusal }: StoredEffect): WalletOutcome {
+  if (version !== null && refusal === null) return { effectId, kind: 'applied', version };
+  if (version === null && refusal !== null) return { effectId, kind: 'refused', reason: refusal };
+  throw new InvariantError('L6', { effectId });
 }
 
 /** Sandbox: the first hold that names a wallet opens it, through a deposit like any other. */
@@ -197,7 +202,7 @@ function append(store: LedgerStore, draft: EntryDraft, nowMs: number): void {
     ...draft,
     sequence,
     balances,
-    createdAtMs: Math.max(nowMs, head?.createdAtMs ?? nowMs),
+    createdAtMs: Math.max(nowMs, head?.createdAtMs ?? wallet.createdAtMs),
     openHolds: isSnapshot(sequence) ? holdsAfter(store.openHolds(), draft) : null,
     previousHash: head?.hash ?? genesisHash(wallet),
   };

@@ -1,7 +1,9 @@
 /**
  * Pure: proves that a stored ledger is what its entries say: replays them from nothing and compares the result with what
- * is stored (L1, L2, L3, L5, L6). Reads entries one by one, so that a ledger of any length can be streamed through it.
- * It must never trust what it checks: everything is computed again. Called by the tests, and by the auditor.
+ * is stored (L1, L2, L3, L5, L6). Reads effects and entries one by one; what it keeps of them is the open holds, how each
+ * hold ended, and a line for each applied effect. It must never trust what it checks: everything is computed again, and
+ * what cannot even be read is a violation like any other. What no replay can see: docs/ledger.md, "Audit".
+ * Called by the tests.
  */
 import { canonicalJson } from '../canonical.ts';
 import { effectHash, type StoredEffect } from './decide.ts';
@@ -44,18 +46,32 @@ export interface Verification {
   readonly violations: readonly Violation[];
 }
 
+/** What is kept of an applied effect until its entry claims it. */
+interface Claim {
+  readonly version: number;
+  readonly type: string | undefined;
+  readonly paymentId: string | null;
+}
+
 /** One broken entry can spoil all that follow it; more than this tells nothing new. */
 export const VIOLATIONS_MAX = 20;
 
 /**
- * Replays the entries. For each, in order: gapless sequence, chain, hash, time (L5) → postings sum to zero (L1) → balances
- * from the postings (L2, L5) → the hold that it opens or resolves (L3) → its effect (L6). Then what is stored besides the
- * entries: open holds and resolutions (L5), effects (L6).
+ * Takes the effects, in any order: hash, applied or refused and not both (L6). Then replays the entries. For each, in
+ * order: gapless sequence, chain, hash, time (L5) → postings sum to zero (L1) → balances from the postings (L2, L5) → the
+ * hold that it opens or resolves (L3) → its effect, which asked for such an entry (L6). Then what is stored besides them:
+ * open holds and resolutions (L5), effects that no entry has claimed (L6).
  */
 export function verifyLedger(stored: StoredLedger): Verification {
-  const replay = new Replay(stored);
-  for (const entry of stored.entries) replay.take(entry);
-  replay.compare(stored);
+  const replay = new Replay();
+  replay.guard('L5', () => replay.begin(stored.wallet));
+  replay.guard('L6', () => {
+    for (const effect of stored.effects) replay.takeEffect(effect);
+  });
+  replay.guard('L5', () => {
+    for (const entry of stored.entries) replay.take(entry);
+  });
+  replay.guard('L5', () => replay.compare(stored));
   return { balances: replay.balances, version: replay.version, violations: replay.violations };
 }
 
@@ -65,19 +81,33 @@ class Replay {
   readonly violations: Violation[] = [];
   readonly #holds = new Map<string, OpenHold>();
   readonly #resolutions = new Map<string, Resolution>();
-  /** Applied effects that no entry has claimed yet. */
-  readonly #effects = new Map<string, StoredEffect>();
-  #hash: string;
-  #createdAtMs: number;
+  /** Applied effects that no entry has claimed yet, by effect id. */
+  readonly #claims = new Map<string, Claim>();
+  #hash = '';
+  #createdAtMs = 0;
 
-  constructor({ wallet, effects }: StoredLedger) {
+  /** What is stored may be no JSON, infinite or of another type: an audit that throws would report nothing. */
+  guard(invariant: Violation['invariant'], check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      const name = error instanceof Error ? error.name : 'unknown';
+      this.#expect(false, invariant, null, `unreadable after entry ${this.version}: ${name}`);
+    }
+  }
+
+  begin(wallet: WalletIdentity): void {
     this.#hash = genesisHash(wallet);
     this.#createdAtMs = wallet.createdAtMs;
-    for (const effect of effects) {
-      this.#expect(effect.hash === effectHash(effect), 'L6', null, `hash of effect ${effect.effectId}`);
-      this.#expect((effect.version === null) !== (effect.refusal === null), 'L6', null, `effect ${effect.effectId}`);
-      if (effect.version !== null) this.#effects.set(effect.effectId, effect);
-    }
+  }
+
+  takeEffect(effect: StoredEffect): void {
+    const { effectId, version } = effect;
+    this.#expect(effect.hash === effectHash(effect), 'L6', null, `hash of effect ${effectId}`);
+    this.#expect((version === null) !== (effect.refusal === null), 'L6', null, `effect ${effectId}`);
+    if (version === null) return;
+    const { type, paymentId } = JSON.parse(effect.content) as { type?: string; paymentId?: string };
+    this.#claims.set(effectId, { version, type, paymentId: paymentId ?? null });
   }
 
   take(entry: LedgerEntry): void {
@@ -92,7 +122,7 @@ class Replay {
     this.#expect(balances !== null, 'L2', sequence, 'a balance out of range');
     this.#expect(isSame(balances, entry.balances), 'L5', sequence, 'balances');
     this.#takeHold(entry);
-    this.#takeEffect(entry);
+    this.#claim(entry);
     this.balances = entry.balances;
     this.version = sequence;
     this.#hash = entry.hash;
@@ -103,8 +133,8 @@ class Replay {
   compare({ openHolds, resolutions }: StoredLedger): void {
     this.#expect(isSame([...openHolds.values()], [...this.#holds.values()]), 'L5', null, 'open holds');
     this.#expect(isSame(sorted(resolutions), sorted(this.#resolutions)), 'L5', null, 'resolutions');
-    for (const effect of this.#effects.values()) {
-      this.#expect(this.#foundDone(effect), 'L6', effect.version, `effect ${effect.effectId} has no entry`);
+    for (const [effectId, claim] of this.#claims) {
+      this.#expect(this.#foundDone(claim), 'L6', claim.version, `effect ${effectId} has no entry`);
     }
   }
 
@@ -126,16 +156,17 @@ class Replay {
   }
 
   /** Every entry has its effect, but the expiries: time has no effect id. */
-  #takeEffect({ sequence, type, effectId }: LedgerEntry): void {
+  #claim({ sequence, type, effectId, paymentId }: LedgerEntry): void {
     if (type === 'expire') return;
-    this.#expect(this.#effects.get(effectId)?.version === sequence, 'L6', sequence, `no effect ${effectId}`);
-    this.#effects.delete(effectId);
+    const claim = this.#claims.get(effectId);
+    const asked = claim?.version === sequence && claim.type === type && claim.paymentId === paymentId;
+    this.#expect(asked, 'L6', sequence, `no effect ${effectId}`);
+    this.#claims.delete(effectId);
   }
 
   /** The one applied effect with no entry: a release that found its hold expired. */
-  #foundDone({ content, version }: StoredEffect): boolean {
-    const { type, paymentId } = JSON.parse(content) as { type?: string; paymentId?: string };
-    if (type !== 'release' || paymentId === undefined || version === null) return false;
+  #foundDone({ type, paymentId, version }: Claim): boolean {
+    if (type !== 'release' || paymentId === null) return false;
     return this.#resolutions.get(paymentId) === 'expired' && version <= this.version;
   }
 

@@ -183,7 +183,7 @@ class Draft<State extends string, Data, Name extends string> {
   ): void {
     const state = this.#table.states[this.#saga.state];
     const context = { ...this.#context, saga: this.#saga, fact: outcome?.fact ?? null, command };
-    const rules = this.#rules(spec, result, outcome?.effect_id ?? null);
+    const rules = this.#rules(spec, result, command, outcome);
     const rule = rules?.find((candidate) => candidate.when?.(context) ?? true);
     if (rules !== undefined && rule === undefined) {
       throw new InvariantError('saga_rule_total', { state: this.#saga.state, command: spec.name, result });
@@ -209,12 +209,14 @@ class Draft<State extends string, Data, Name extends string> {
   #rules(
     spec: CommandSpec<Data, Name>,
     result: Result,
-    effectId: string | null,
+    command: PendingCommand<Name> | null,
+    outcome: Outcome | null,
   ): readonly Rule<State, Data, Name>[] | undefined {
     const key = `${spec.name}:${result}` as const;
-    if (effectId !== null && spec.repeats === true && effectId !== this.#effectId(spec)) {
-      return this.#table.superseded[key];
-    }
+    // An effect that is still pending is not replaced by a newer one: two late authorizations are two to undo.
+    const isOlder =
+      command === null && outcome !== null && spec.repeats === true && outcome.effect_id !== this.#effectId(spec);
+    if (isOlder && !this.#table.isSameEffect(this.#saga.data, outcome.fact)) return this.#table.superseded[key];
     return this.#table.states[this.#saga.state].on[key] ?? this.#table.always[key];
   }
 

@@ -12,6 +12,7 @@ import type { EventPayload, EventType } from '../events/catalogue.ts';
 import type { PaymentData } from '../payment.ts';
 import { backoffMs } from '../retry.ts';
 import { type PassedOver, ROUTE_RULES, type RouteDecision, route } from '../routing.ts';
+import type { Fact } from './outcome.ts';
 import type { PaymentContext } from './payment-types.ts';
 
 export const paysByCard = ({ saga }: PaymentContext): boolean => saga.data.request.method !== 'balance';
@@ -61,9 +62,19 @@ export function authorizingFrom(
   return routed({ ...data, authorizeNotAfterMs: nowMs + policy.authorizeBudgetMs });
 }
 
-export function routeOf({ scope, request, passedOver }: PaymentData): RouteDecision {
+/**
+ * A provider where an authorization came to light too late is never gone back to: its key there is used up, and what it
+ * answers under it is what was undone.
+ */
+export function routeOf({ scope, request, passedOver, late }: PaymentData): RouteDecision {
   const { currency, method } = request;
-  return route(ROUTE_RULES[scope.mode], { merchant: scope.merchant, currency, method }, passedOver);
+  const usedUp = late.flatMap(({ provider: name }) => (name === null ? [] : [{ provider: name, reason: 'undone' }]));
+  return route(ROUTE_RULES[scope.mode], { merchant: scope.merchant, currency, method }, [...passedOver, ...usedUp]);
+}
+
+export function gatewayProvider(fact: Fact | null): string | null {
+  if (fact?.event_type !== 'payment_gateway.response') return null;
+  return (fact.payload as EventPayload<'payment_gateway.response'>).provider ?? null;
 }
 
 function routed(data: PaymentData): PaymentData {

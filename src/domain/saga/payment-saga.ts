@@ -19,6 +19,7 @@ import {
   declined,
   failedAsUnavailable,
   failedWith,
+  gatewayProvider,
   hasAnotherProvider,
   holdRefused,
   isCaptured,
@@ -252,6 +253,8 @@ export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> 
     'undo_late:refused': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
     'undo_late:spent': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
   },
+  // A provider's key is one per payment: an authorization of an earlier round there is the one that is asked for now.
+  isSameEffect: (data, fact) => gatewayProvider(fact) === data.provider,
   superseded: {
     'authorize:done': LATE_SUCCESS,
     'authorize:unknown': LATE_SUCCESS,

@@ -4,6 +4,7 @@
  */
 import { InvariantError } from '../errors.ts';
 import type { EventType } from '../events/catalogue.ts';
+import { toTimestamp } from '../events/envelope.ts';
 import type { RefundData, RefundedPayment } from '../refund.ts';
 import type { Backoff } from '../retry.ts';
 import type { SagaPolicy } from './policy.ts';
@@ -53,7 +54,11 @@ export const REFUND_COMMAND_SPECS: Readonly<Record<RefundCommand, CommandSpec<Re
     // Asked for again after a look-up found nothing: another effect for the saga, the same key for the provider.
     repeats: true,
     resend: resendGateway,
-    payload: gatewayPayload,
+    // No call begins once the saga may have given it up: a late duplicate must not give money back that was freed (S10).
+    payload: (data, { nowMs, policy }) => ({
+      ...gatewayPayload(data),
+      not_after: toTimestamp(nowMs + policy.compensationBudgetMs),
+    }),
     giveUpAtMs: (saga, _command, policy) => saga.enteredAtMs + policy.compensationBudgetMs,
   },
   lookup: {

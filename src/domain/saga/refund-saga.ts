@@ -10,7 +10,7 @@ import { begin } from './engine.ts';
 import { classifyForRefund } from './outcome.ts';
 import { REFUND_COMMAND_SPECS, refundFact } from './refund-commands.ts';
 import type { RefundCommand, RefundContext, RefundRule, RefundState, RefundStep } from './refund-types.ts';
-import type { SagaTable, StateSpec, StepContext } from './table.ts';
+import type { NewEvent, SagaTable, StateSpec, StepContext } from './table.ts';
 
 const isBalance = ({ saga }: RefundContext): boolean => saga.data.payment?.method === 'balance';
 /** Another sending of the same command is out: that this one reached nobody proves nothing of that one (decision 0011). */
@@ -41,6 +41,9 @@ const unknown = (data: RefundData, { nowMs }: RefundContext): RefundData => ({
 const failedWith =
   (code: RefundFailureCode) =>
   (data: RefundData): RefundData => ({ ...data, failure: { code, message: REFUND_FAILURE_MESSAGES[code] } });
+
+const isTakenBack = ({ saga }: RefundContext): boolean => saga.data.takenBack;
+const takenBack = (data: RefundData): RefundData => ({ ...data, takenBack: true });
 
 const attention =
   (reason: string) =>
@@ -95,7 +98,8 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
     says: 'The provider has given it back; the wallet is credited.',
     commands: () => ['credit'],
     on: {
-      'credit:done': [{ to: 'completed' }],
+      'credit:done': [{ when: isTakenBack, to: 'reversing' }, { to: 'completed' }],
+      'refund:refused': [{ learn: takenBack }],
       'credit:refused': [
         { to: 'needs_attention', learn: attention('credit_refused'), count: 'metrics.wallet.credit_failure' },
       ],
@@ -131,7 +135,11 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
     says: 'Nothing was given back; what was reserved is free again.',
     terminal: true,
     commands: () => ['settle', 'notify'],
-    on: { 'settle:done': [{}] },
+    on: {
+      'settle:done': [{}],
+      // What was thought to have reached nobody was given after all: the reservation is gone, a person must look.
+      'refund:done': [{ facts: (data) => [attentionFact(data, 'refunded_after_failure')] }],
+    },
     facts: (data) => [
       { type: 'refund.failed', payload: { ...refundFact(data, 'FAILED'), failure_code: data.failure?.code } },
       { type: 'metrics.refund.failure', payload: { payment_id: data.request.payment_id } },
@@ -141,18 +149,14 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
     says: 'A person retries or resolves it; it is counted, alerted and listed.',
     commands: () => [],
     on: {},
-    facts: (data) => [
-      {
-        type: 'refund.needs_attention',
-        payload: {
-          refund_id: data.refundId,
-          payment_id: data.request.payment_id,
-          reason: data.attentionReason ?? 'unknown',
-        },
-      },
-    ],
+    facts: (data) => [attentionFact(data, data.attentionReason ?? 'unknown')],
   },
 };
+
+function attentionFact(data: RefundData, reason: string): NewEvent {
+  const payload = { refund_id: data.refundId, payment_id: data.request.payment_id, reason };
+  return { type: 'refund.needs_attention', payload, repeats: true };
+}
 
 /** What is known of a refund as it begins. */
 export function refundDataOf(input: CreateRefund, refundId: string, nowMs: number): RefundData {
@@ -163,6 +167,7 @@ export function refundDataOf(input: CreateRefund, refundId: string, nowMs: numbe
     request: input.request,
     payment: null,
     failure: null,
+    takenBack: false,
     unknownSinceMs: null,
     attentionReason: null,
     createdAtMs: nowMs,
@@ -196,5 +201,7 @@ export const REFUND_SAGA: SagaTable<RefundState, RefundData, RefundCommand> = {
   states: STATES,
   commands: REFUND_COMMAND_SPECS,
   always: { 'settle:done': [{}] },
+  // Its key at the provider is one, however often it is asked for; callbacks name it without a number.
+  isSameEffect: () => true,
   superseded: {},
 };

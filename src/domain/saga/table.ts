@@ -120,7 +120,9 @@ export interface SagaTable<State extends string, Data, Name extends string> {
   readonly commands: Readonly<Record<Name, CommandSpec<Data, Name>>>;
   /** Rules for every state that has none of its own for the outcome. */
   readonly always: Rules<State, Data, Name>;
-  /** Rules, whatever the state, for late outcomes of an effect that a newer one of its command has replaced. */
+  /** Whether an older effect of a command stands for the same thing at the other side as its newest one does. */
+  readonly isSameEffect: (data: Data, fact: Fact | null) => boolean;
+  /** Rules, whatever the state, for late outcomes of an effect that a newer, other one of its command has replaced. */
   readonly superseded: Rules<State, Data, Name>;
 }
 

@@ -24,7 +24,7 @@ export interface Subject {
   open(currency: string, nowMs: number): string | Promise<string>;
   deposit(deposit: Deposit, nowMs: number): string | Promise<string>;
   balances(): Balances | null | Promise<Balances | null>;
-  setFrozen(frozen: boolean): void;
+  setFrozen(frozen: boolean): void | Promise<void>;
 }
 
 type Effect = { content: string; version: number | null; refusal: string | null };
@@ -95,6 +95,11 @@ export class Model {
     return refusal ?? `deposited ${this.version}`;
   }
 
+  /** Oldest first; one whose time has passed is among them until something looks. */
+  openPaymentIds(): string[] {
+    return [...this.holds].filter(([, hold]) => hold.state === 'open').map(([paymentId]) => paymentId);
+  }
+
   expire(): void {
     for (const hold of this.holds.values()) {
       if (hold.state !== 'open' || hold.expiresAtMs > this.nowMs) continue;
@@ -110,7 +115,7 @@ export class Model {
     if (this.currency === null) return null;
     const { available, held, settled, external, version } = this;
     const open: Record<string, number> = {};
-    for (const [paymentId, hold] of this.holds) if (hold.state === 'open') open[paymentId] = hold.amount;
+    for (const paymentId of this.openPaymentIds()) open[paymentId] = this.holds.get(paymentId)?.amount ?? 0;
     return { available, held, settled, external, version, open };
   }
 
@@ -197,7 +202,7 @@ export class Model {
   }
 }
 
-class Step implements fc.AsyncCommand<Model, Subject> {
+export class Step implements fc.AsyncCommand<Model, Subject> {
   readonly #name: string;
   readonly #act: (model: Model, subject: Subject) => Promise<void>;
   constructor(name: string, act: (model: Model, subject: Subject) => Promise<void>) {
@@ -233,6 +238,8 @@ function ordered(value: unknown): unknown {
 /** Small pools, so that ids meet again: replays, conflicts, second holds and late debits are the rule. */
 const effectId = fc.nat(199).map((n) => `effect_${n}`);
 const paymentId = fc.nat(5).map((n) => `pay_${n}`);
+/** Which of the open holds a debit or a release is about; null: of the payment that it names, whatever became of it. */
+const openHold = fc.option(fc.nat(5), { nil: null, freq: 2 });
 const currency = fc.oneof({ weight: 19, arbitrary: fc.constant('USD') }, { weight: 1, arbitrary: fc.constant('CLP') });
 const amountMinor = fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 }));
 
@@ -252,14 +259,14 @@ export function walletSteps(
       ttlMs: fc.constantFrom(...ttlsMs),
       openWithMinor: fc.option(fc.constant(100), { nil: undefined, freq: 3 }),
     }),
-    fc.record({ type: fc.constant('debit' as const), ...base, simulated: fc.integer({ min: 0, max: 9 }) }),
-    fc.record({ type: fc.constant('release' as const), ...base }),
+    fc.record({ type: fc.constant('debit' as const), ...base, openHold, simulated: fc.nat(4) }),
+    fc.record({ type: fc.constant('release' as const), ...base, openHold }),
     fc.record({ type: fc.constantFrom('credit' as const, 'reverse' as const), ...base }),
   );
   const execute = fc.array(draft, { minLength: 1, maxLength: 3, size: 'max' }).map(
     (drafts) =>
       new Step(`execute ${JSON.stringify(drafts)}`, async (model, subject) => {
-        const commands = drafts.map((entry) => commandOf(entry, model.nowMs));
+        const commands = drafts.map((entry) => commandOf(entry, model));
         same(await subject.execute(commands, model.nowMs), model.execute(commands));
       }),
   );
@@ -272,10 +279,12 @@ export function walletSteps(
         if (command !== undefined) same(await subject.execute([command], model.nowMs), model.execute([command]));
       }),
   );
-  const deposit = fc.record({ effectId, amountMinor, currency, again: fc.nat(3) }).map(
+  // A key that comes again, with the same body or with another.
+  const deposit = fc.record({ effectId, amountMinor, currency, again: fc.nat(5) }).map(
     ({ again, ...fresh }) =>
-      new Step(`deposit ${JSON.stringify(fresh)} or one of before ${again === 0}`, async (model, subject) => {
-        const input = (again === 0 ? model.deposits.at(-1) : undefined) ?? fresh;
+      new Step(`deposit ${JSON.stringify(fresh)}, again ${again}`, async (model, subject) => {
+        const last = again <= 1 ? model.deposits.at(-1) : undefined;
+        const input = last === undefined ? fresh : { ...last, amountMinor: last.amountMinor + again };
         const expected = model.deposit(input);
         model.deposits.push(input);
         model.count(`deposit ${expected.replace(/ \d+$/, '')}`);
@@ -288,7 +297,8 @@ export function walletSteps(
         same(await subject.open(code, model.nowMs), model.open(code));
       }),
   );
-  const pass = fc.constantFrom(1, 10, 1_000).map(
+  // Clocks are set back, too: a ledger's times must not run backwards with them.
+  const pass = fc.constantFrom(1, 10, 1_000, -100).map(
     (ms) =>
       new Step(`${ms} ms pass`, async (model) => {
         model.nowMs += ms;
@@ -302,40 +312,48 @@ export function walletSteps(
         new Step(`frozen = ${frozen}`, async (model, subject) => {
           if (model.currency === null) return;
           model.frozen = frozen;
-          subject.setFrozen(frozen);
+          await subject.setFrozen(frozen);
         }),
     );
   const wheel = [execute, execute, execute, execute, execute, resend, resend, deposit, deposit, open];
   return clock ? [...wheel, pass, freeze] : wheel;
 }
 
-type Draft =
-  | {
-      type: 'hold';
-      effectId: string;
-      paymentId: string;
-      amountMinor: number;
-      currency: string;
-      ttlMs: number;
-      openWithMinor?: number | undefined;
-    }
-  | { type: 'debit'; effectId: string; paymentId: string; amountMinor: number; currency: string; simulated: number }
-  | {
-      type: 'release' | 'credit' | 'reverse';
-      effectId: string;
-      paymentId: string;
-      amountMinor: number;
-      currency: string;
-    };
+interface DraftBase {
+  readonly effectId: string;
+  readonly paymentId: string;
+  readonly amountMinor: number;
+  readonly currency: string;
+}
+type Draft = DraftBase &
+  (
+    | { readonly type: 'hold'; readonly ttlMs: number; readonly openWithMinor?: number | undefined }
+    | { readonly type: 'debit'; readonly openHold: number | null; readonly simulated: number }
+    | { readonly type: 'release'; readonly openHold: number | null }
+    | { readonly type: 'credit' | 'reverse' }
+  );
 
-function commandOf(draft: Draft, nowMs: number): WalletCommand {
+function commandOf(draft: Draft, model: Model): WalletCommand {
   const { effectId, paymentId, amountMinor, currency } = draft;
   const base = { effectId, paymentId, amountMinor, currency };
-  if (draft.type === 'hold') {
-    const { openWithMinor, ttlMs } = draft;
-    return { ...base, type: 'hold', expiresAtMs: nowMs + ttlMs, ...(openWithMinor !== undefined && { openWithMinor }) };
+  switch (draft.type) {
+    case 'hold': {
+      const { openWithMinor, ttlMs } = draft;
+      const expiresAtMs = model.nowMs + ttlMs;
+      return { ...base, type: 'hold', expiresAtMs, ...(openWithMinor !== undefined && { openWithMinor }) };
+    }
+    case 'debit': {
+      const aimed = { ...base, paymentId: aimedAt(draft, model) };
+      return { ...aimed, type: 'debit', ...(draft.simulated === 0 && { simulate: 'refuse' as const }) };
+    }
+    case 'release':
+      return { ...base, paymentId: aimedAt(draft, model), type: 'release' };
+    default:
+      return { ...base, type: draft.type };
   }
-  if (draft.type === 'debit')
-    return { ...base, type: 'debit', ...(draft.simulated === 0 && { simulate: 'refuse' as const }) };
-  return { ...base, type: draft.type };
+}
+
+function aimedAt(draft: DraftBase & { readonly openHold: number | null }, model: Model): string {
+  const open = model.openPaymentIds();
+  return (draft.openHold === null ? undefined : open[draft.openHold % open.length]) ?? draft.paymentId;
 }

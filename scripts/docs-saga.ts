@@ -56,6 +56,7 @@ function refund(method: 'balance' | 'credit_card'): RefundData {
       providerReference: null,
     },
     failure: null,
+    takenBack: false,
     unknownSinceMs: null,
     attentionReason: null,
     createdAtMs: 0,

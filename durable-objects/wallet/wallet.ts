@@ -77,7 +77,7 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
     return {
       kind: 'found',
       entries: entries.reverse().map(entryView),
-      more: last >= first && first > 1,
+      more: first > 1,
       ...(page.atMs !== null && { balanceAt: balanceAfter(newest === 0 ? null : this.#store.entry(newest)) }),
     };
   }

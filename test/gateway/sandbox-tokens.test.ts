@@ -289,7 +289,6 @@ describe('refunds', () => {
   it.each([
     ['pm_card_pendingRefund', 'REFUNDED', 1_230],
     ['pm_sim_refund_no_callback', 'REFUNDED', 1_230],
-    ['pm_card_refundFail', 'REFUND_FAILED', 0],
   ])('%s is pending at first and %s in the end', async (token, status, refundedMinor) => {
     const given = { ...(await captured(token)), refund_id: refundId() };
     expect(await run('refund', given)).toMatchObject({ gateway_status: 'PENDING' });
@@ -300,6 +299,15 @@ describe('refunds', () => {
     // Told again, the refund is asked about: its key would answer "pending" for ever.
     expect(await run('refund', given)).toMatchObject({ gateway_status: status });
     expect(await charge('acme', given.payment_id)).toMatchObject({ refundedMinor, refundingMinor: 0 });
+  });
+
+  it('pm_card_refundFail is given at first, and REFUND_FAILED in the end: a success that does not last', async () => {
+    const given = { ...(await captured('pm_card_refundFail')), refund_id: refundId() };
+    expect(await run('refund', given)).toMatchObject({ gateway_status: 'REFUNDED' });
+    expect(await charge('acme', given.payment_id)).toMatchObject({ refundedMinor: 1_230, refundingMinor: 0 });
+    await scheduler.wait(1_100);
+    expect(await run('lookup', given)).toMatchObject({ operation: 'lookup', gateway_status: 'REFUND_FAILED' });
+    expect(await charge('acme', given.payment_id)).toMatchObject({ refundedMinor: 0, refundingMinor: 0 });
   });
 
   it('pm_sim_refund_timeout gives back, answers nothing, and is found by look-up', async () => {

@@ -144,7 +144,8 @@ class Replay {
     const open = paymentId === null ? undefined : this.#holds.get(paymentId);
     if (entry.type === 'hold') {
       const isFirst = paymentId !== null && open === undefined && !this.#resolutions.has(paymentId);
-      this.#expect(isFirst && entry.expiresAtMs !== null, 'L3', sequence, 'a second hold of one payment');
+      this.#expect(isFirst, 'L3', sequence, 'a second hold of one payment');
+      this.#expect(entry.expiresAtMs !== null, 'L3', sequence, 'a hold without an end');
     }
     if (resolution !== null && paymentId !== null) this.#resolutions.set(paymentId, resolution);
     const held = entry.postings.find(({ account }) => account === 'held')?.amount ?? 0;

@@ -12,6 +12,7 @@ import { docs } from './routes/docs.ts';
 import { health } from './routes/health.ts';
 import { idempotencyKeysGet } from './routes/idempotency-keys-get.ts';
 import { openapiGet } from './routes/openapi-get.ts';
+import { opsBreakers } from './routes/ops-breakers.ts';
 import { paymentsCreate } from './routes/payments-create.ts';
 import { paymentsGet } from './routes/payments-get.ts';
 import { paymentsList } from './routes/payments-list.ts';
@@ -53,6 +54,7 @@ walletsCreate(app);
 walletsGet(app);
 walletsDeposit(app);
 walletsEntries(app);
+opsBreakers(app);
 refuseOtherMethods(app);
 
 /** A path that exists, asked with a method that it does not take: 405 and the methods that it does. */

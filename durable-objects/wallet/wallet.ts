@@ -89,8 +89,8 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
   override alarm(): void {
     try {
       this.#commit((nowMs) => {
-        // It has rung: what is stored must not pass for an alarm that is still to come.
-        if ((this.#store.alarmAtMs() ?? 0) > nowMs) this.#store.setAlarmAtMs(null);
+        // It has rung, whatever the clock says, now or once it is set back: it must not pass for one that is still to come.
+        if (this.#store.alarmAtMs() !== null) this.#store.setAlarmAtMs(null);
         expireDue(this.#store, nowMs);
       });
     } catch (error) {

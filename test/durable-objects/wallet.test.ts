@@ -396,6 +396,18 @@ describe('an alarm', () => {
     expect(await audit(wallet.stub)).toEqual([]);
   });
 
+  test('that has rung does not pass for one to come when the clock is set back', async () => {
+    const wallet = await funded();
+    const startMs = Date.now() + DAY_MS;
+    vi.useFakeTimers({ toFake: ['Date'], now: startMs });
+    await wallet.execute(hold(1, 100, 0));
+    expect(await runDurableObjectAlarm(wallet.stub)).toBe(true);
+    vi.setSystemTime(startMs - 100);
+    const next = hold(2, 100, MINUTE_MS);
+    await wallet.execute(next);
+    expect(await wallet.alarmAtMs()).toBe('expiresAtMs' in next && next.expiresAtMs);
+  });
+
   test('with nothing left to expire is not set again', async () => {
     const wallet = await funded();
     await wallet.execute(hold(1));

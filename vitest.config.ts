@@ -30,8 +30,8 @@ export default defineConfig({
         test: {
           name: 'workers',
           include: ['test/{durable-objects,queues,http,flows,gateway}/**/*.test.ts'],
-          // Real HTTP on loopback for the adapters to real providers.
-          globalSetup: ['test/gateway/support/provider-servers.ts'],
+          // Real HTTP on loopback: for the adapters to real providers, and receivers of webhooks.
+          globalSetup: ['test/gateway/support/provider-servers.ts', 'test/support/webhook-receivers.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: 60_000,
         },

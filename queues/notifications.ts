@@ -1,24 +1,27 @@
 /**
- * Consumer of `notifications`: takes over, durably and once, what is to be told, logs it, and tells the saga that it has
- * it. Delivery to endpoints is not here.
+ * Consumer of `notifications`: takes over, durably and once, what is to be told, hands it to the merchant's webhook
+ * endpoints, and tells who asked that it is taken over. One call per endpoint and batch; it never waits for a delivery:
+ * an endpoint's own object makes those.
  */
-
+import { readConfig } from '../src/config.ts';
+import { CATALOGUE } from '../src/domain/events/catalogue.ts';
 import type { Event } from '../src/domain/events/decode.ts';
-import { entityOf } from '../src/domain/events/envelope.ts';
+import { deliveryKey, type NotifyType, WEBHOOK_EVENT_OF, webhookBody } from '../src/domain/webhook.ts';
+import type { Notification } from '../src/domain/webhook-delivery.ts';
+import { type Mail, sendMails } from '../src/notify/email.ts';
 import { recordNotifications } from '../src/read-model/record-notifications.ts';
-import { sagaStub } from '../src/stubs.ts';
+import { type DirectoryEntry, directoryOf } from '../src/read-model/webhook-endpoints.ts';
+import { webhookEndpointStub } from '../src/stubs.ts';
 import { logLine } from '../src/telemetry/log.ts';
 import { type Consumed, consume } from './consume.ts';
 import { commandDecoder } from './decode-command.ts';
+import { notifiedEntity } from './notified-entity.ts';
 import { ACK, type Verdict, verdictOnError } from './retry-policy.ts';
 
-const TYPES = [
-  'orchestrator.notify.payment_success',
-  'orchestrator.notify.payment_failure',
-  'orchestrator.notify.refund_success',
-  'orchestrator.notify.refund_failure',
-] as const;
-type NotifyMessage = Extract<Event, { event_type: (typeof TYPES)[number] }>;
+export type NotifyMessage = Extract<Event, { event_type: NotifyType }>;
+
+// Every notify command of the catalogue; its keys are its types, which `Object.keys` forgets.
+const TYPES = Object.keys(CATALOGUE).filter((type) => type.startsWith('orchestrator.notify.')) as NotifyType[];
 
 export async function consumeNotifications(batch: MessageBatch, env: Env): Promise<void> {
   await consume<NotifyMessage>(batch, env, {
@@ -28,24 +31,112 @@ export async function consumeNotifications(batch: MessageBatch, env: Env): Promi
   });
 }
 
-async function takeOver(env: Env, items: readonly Consumed<NotifyMessage>[]): Promise<readonly Verdict[]> {
-  await recordNotifications(
+type Item = Consumed<NotifyMessage>;
+
+/** Checks, in order: stored → read what it tells of → handed to every endpoint that asks for it → its sender told. */
+async function takeOver(env: Env, items: readonly Item[]): Promise<readonly Verdict[]> {
+  const events = items.map(({ body }) => body);
+  const { fresh, timestamps } = await recordNotifications(env.DB, events, Date.now());
+  const directory = await directoryOf(
     env.DB,
-    items.map(({ body }) => body),
-    Date.now(),
+    events.map(({ metadata }) => ({ merchant: metadata.merchant, mode: metadata.mode })),
   );
-  return Promise.all(
-    items.map(async ({ body, message }): Promise<Verdict> => {
-      const { payment_id: paymentId, status } = body.payload;
-      logLine('notification.taken_over', { event_type: body.event_type, payment_id: paymentId, status });
+  const told = await Promise.all(items.map((item) => toTell(env, item, timestamps, directory)));
+  const failures = await fanOut(env, told);
+  const verdicts = await Promise.all(told.map((each) => settle(env, each, failures)));
+  await mail(env, events, fresh);
+  return verdicts;
+}
+
+/** What one message brings, and to which endpoints. */
+interface Told {
+  readonly item: Item;
+  readonly notification: Notification | null;
+  readonly endpoints: readonly DirectoryEntry[];
+  /** What reading the entity threw. */
+  readonly error: unknown;
+}
+
+async function toTell(
+  env: Env,
+  item: Item,
+  timestamps: ReadonlyMap<string, string>,
+  directory: readonly DirectoryEntry[],
+): Promise<Told> {
+  const { event_type: type, timestamp: sentAt, metadata } = item.body;
+  const eventType = WEBHOOK_EVENT_OF[type];
+  const endpoints = directory.filter(
+    ({ scope, events }) =>
+      scope.merchant === metadata.merchant &&
+      scope.mode === metadata.mode &&
+      (events === null || events.includes(eventType)),
+  );
+  const nothing = { item, notification: null, endpoints: [], error: null };
+  if (endpoints.length === 0) return nothing;
+  try {
+    const data = await notifiedEntity(env, item.body).read();
+    // Past its retention: nobody can be told of it any more.
+    if (data === null) return nothing;
+    const effectId = metadata.message_deduplication_id;
+    const timestamp = timestamps.get(effectId) ?? sentAt;
+    const key = deliveryKey(effectId, Date.parse(timestamp));
+    const notification = { key, eventType, body: webhookBody(eventType, timestamp, data) };
+    return { item, notification, endpoints, error: null };
+  } catch (error) {
+    return { ...nothing, error };
+  }
+}
+
+/** One call per endpoint, with all that the batch has for it; answers what each failed call threw, by endpoint. */
+async function fanOut(env: Env, told: readonly Told[]): Promise<ReadonlyMap<string, unknown>> {
+  const batches = new Map<string, { readonly entry: DirectoryEntry; readonly notifications: Notification[] }>();
+  for (const { notification, endpoints } of told) {
+    for (const entry of notification === null ? [] : endpoints) {
+      const batch = batches.get(entry.id) ?? { entry, notifications: [] };
+      batches.set(entry.id, batch);
+      if (notification !== null) batch.notifications.push(notification);
+    }
+  }
+  const failures = new Map<string, unknown>();
+  await Promise.all(
+    [...batches.values()].map(async ({ entry, notifications }) => {
       try {
-        await sagaStub(env, entityOf(body.metadata.message_group_id))?.acknowledge({
-          effectIds: [body.metadata.message_deduplication_id],
-        });
-        return ACK;
+        // One that is disabled, or was deleted a moment ago, takes nothing: that is an answer too.
+        await webhookEndpointStub(env, entry.scope, entry.id)?.accept(notifications);
       } catch (error) {
-        return verdictOnError(error, message.attempts, Math.random());
+        failures.set(entry.id, error);
       }
     }),
   );
+  return failures;
+}
+
+/** Acknowledged when every endpoint has it and its sender knows. Tried again, it is taken over once all the same. */
+async function settle(env: Env, told: Told, failures: ReadonlyMap<string, unknown>): Promise<Verdict> {
+  const { body, message } = told.item;
+  const failed = told.endpoints.find(({ id }) => failures.has(id));
+  const error = failed === undefined ? told.error : failures.get(failed.id);
+  if (error !== null) return verdictOnError(error, message.attempts, Math.random());
+  const entity = notifiedEntity(env, body);
+  try {
+    await entity.acknowledge(body.metadata.message_deduplication_id);
+  } catch (thrown) {
+    return verdictOnError(thrown, message.attempts, Math.random());
+  }
+  const { length: count } = told.endpoints;
+  logLine('notification.taken_over', { event_type: body.event_type, entity_id: entity.id, count });
+  return ACK;
+}
+
+/** Mails what is new, each once, where that is configured. */
+async function mail(env: Env, events: readonly NotifyMessage[], fresh: ReadonlySet<string>): Promise<void> {
+  const result = readConfig(env);
+  if (!result.ok || result.config.email === undefined) return;
+  const byEffect = new Map(events.map((event) => [event.metadata.message_deduplication_id, event]));
+  const mails = [...byEffect].flatMap(([effectId, event]): Mail[] => {
+    if (!fresh.has(effectId)) return [];
+    const text = JSON.stringify({ timestamp: event.timestamp, ...event.payload }, null, 2);
+    return [{ subject: `${WEBHOOK_EVENT_OF[event.event_type]} ${notifiedEntity(env, event).id}`, text }];
+  });
+  await sendMails(env, result.config, mails);
 }

@@ -13,6 +13,8 @@ export interface Config {
   readonly policy: SagaPolicy;
   /** The real providers: none in sandbox, at least one in live mode. */
   readonly providers: ProvidersConfig;
+  /** Where notifications are mailed as well; absent: nowhere. */
+  readonly email?: { readonly from: string; readonly to: string };
 }
 
 export type ConfigResult =
@@ -27,6 +29,9 @@ const varsSchema = z.object({
   API_KEY_SECRET: z.string().min(32).optional(),
   /** Sandbox only, for tests and drills: how soon a command with no outcome is sent again, in milliseconds. */
   SAGA_RESEND_FIRST_MS: z.coerce.number().int().min(10).max(60_000).optional(),
+  /** Both or neither: notifications are mailed from and to these addresses, through the binding EMAIL. */
+  NOTIFY_EMAIL_FROM: z.email().optional(),
+  NOTIFY_EMAIL_TO: z.email().optional(),
   ...providerVarsSchema.shape,
 });
 
@@ -43,7 +48,7 @@ export function readConfig(env: object): ConfigResult {
 
 /**
  * Checks, in order: each var by itself → open authentication only in sandbox → the secret of the API keys → in live mode a
- * provider, whole.
+ * provider, whole → both addresses of the email channel, or neither.
  */
 export function parseConfig(env: object): ConfigResult {
   const vars = varsSchema.safeParse(env);
@@ -53,7 +58,12 @@ export function parseConfig(env: object): ConfigResult {
   if (auth === 'required' && keySecret === undefined) return { ok: false, problems: ['API_KEY_SECRET'] };
   const providers = mode === 'live' ? providersConfigOf(vars.data) : {};
   if ('missing' in providers) return { ok: false, problems: providers.missing };
-  return { ok: true, config: { mode, auth, policy: policyOf(mode, firstMs), providers } };
+  const { NOTIFY_EMAIL_FROM: from, NOTIFY_EMAIL_TO: to } = vars.data;
+  if ((from === undefined) !== (to === undefined)) {
+    return { ok: false, problems: [from === undefined ? 'NOTIFY_EMAIL_FROM' : 'NOTIFY_EMAIL_TO'] };
+  }
+  const email = from !== undefined && to !== undefined && { email: { from, to } };
+  return { ok: true, config: { mode, auth, policy: policyOf(mode, firstMs), providers, ...email } };
 }
 
 function policyOf(mode: Config['mode'], firstMs: number | undefined): SagaPolicy {

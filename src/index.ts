@@ -11,6 +11,7 @@ export { ProviderHealth } from '../durable-objects/provider-health/provider-heal
 export { RefundSaga } from '../durable-objects/refund-saga/refund-saga.ts';
 export { SandboxProvider } from '../durable-objects/sandbox-provider/sandbox-provider.ts';
 export { Wallet } from '../durable-objects/wallet/wallet.ts';
+export { WebhookEndpoint } from '../durable-objects/webhook-endpoint/webhook-endpoint.ts';
 
 export default {
   fetch: app.fetch,

@@ -2,8 +2,10 @@
  * From an id to the object that owns it. One way for every caller (routes, consumers, cron): an id that the namespace did
  * not mint leads nowhere, with no stub made and no storage touched. A stub that threw is broken: take a fresh one.
  */
-import { hexFromPublicId } from './domain/ids.ts';
+import { hexFromPublicId, type Scope } from './domain/ids.ts';
 import type { PaymentSagaRpc, RefundSagaRpc, SagaRpc } from './domain/rpc.ts';
+import { WEBHOOK_ENDPOINT_ID_PATTERN, webhookEndpointObjectName } from './domain/webhook.ts';
+import type { WebhookEndpointRpc } from './domain/webhook-rpc.ts';
 
 /** A contract as seen through a stub: every method answers a promise. */
 export type Calls<Rpc> = {
@@ -47,4 +49,10 @@ export function paymentSagaStub(env: Env, paymentId: string): Calls<PaymentSagaR
 export function sagaStub(env: Env, entityId: string): Calls<SagaRpc> | null {
   const refundId = refundObjectId(env, entityId);
   return refundId === null ? paymentSagaStub(env, entityId) : asCalls<RefundSagaRpc>(env.REFUND_SAGA.get(refundId));
+}
+
+/** A fresh stub of a webhook endpoint's object, or null for what is no id of one. Another merchant's leads to an empty one. */
+export function webhookEndpointStub(env: Env, scope: Scope, endpointId: string): Calls<WebhookEndpointRpc> | null {
+  if (!WEBHOOK_ENDPOINT_ID_PATTERN.test(endpointId)) return null;
+  return asCalls<WebhookEndpointRpc>(env.WEBHOOK_ENDPOINT.getByName(webhookEndpointObjectName(scope, endpointId)));
 }

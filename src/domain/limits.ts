@@ -54,3 +54,27 @@ export const DEAD_LETTER_BODY_LENGTH_MAX = 128 * 1024;
 
 /** Messages in one `sendBatch`, and its bytes (https://developers.cloudflare.com/queues/platform/limits/). */
 export const QUEUE_SEND_BATCH_MAX = 100;
+
+/** Endpoints of one merchant in one mode: each notification costs a call to each of them that asks for it. */
+export const WEBHOOK_ENDPOINTS_MAX = 16;
+/** What every browser and proxy takes. */
+export const WEBHOOK_URL_LENGTH_MAX = 2_048;
+export const WEBHOOK_DESCRIPTION_LENGTH_MAX = 256;
+/** 256 bits; the Standard Webhooks specification asks for 24 to 64 bytes. */
+export const WEBHOOK_SECRET_BYTES = 32;
+/** How long a secret that was rotated out still signs: a day to roll the new one out. */
+export const WEBHOOK_SECRET_OVERLAP_MS = DAY_MS;
+/** Secrets that sign at once; one more rotation within the overlap drops the oldest. Bounds the signature header. */
+export const WEBHOOK_SECRETS_MAX = 4;
+/**
+ * Attempts of one endpoint at once. An object has six connections that wait for an answer, all its events together
+ * (https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections); a seventh would wait inside
+ * our timeout. One is left for the record.
+ */
+export const WEBHOOK_IN_FLIGHT_MAX = 5;
+/** Deliveries that one endpoint may have waiting: a receiver that is away for a day at one event a second. */
+export const WEBHOOK_PENDING_MAX = 100_000;
+/** Attempts of one delivery that are kept and listed, the newest; resending by hand is what makes so many. */
+export const WEBHOOK_ATTEMPTS_KEPT_MAX = 40;
+/** How long a delivery is listed, and can be sent again. */
+export const WEBHOOK_RETENTION_MS = 30 * DAY_MS;

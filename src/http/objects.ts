@@ -4,6 +4,8 @@
  */
 import { type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
 import type { PaymentSagaRpc, RefundSagaRpc, WalletRpc } from '../domain/rpc.ts';
+import { webhookEndpointObjectName } from '../domain/webhook.ts';
+import type { WebhookEndpointRpc } from '../domain/webhook-rpc.ts';
 import { asCalls, type Calls, paymentObjectId, refundObjectId } from '../stubs.ts';
 import { isOverloaded, isRetryable } from './problem.ts';
 
@@ -41,6 +43,12 @@ export function sagaOfRefund(env: Env, refundId: string): Reach<RefundSagaRpc> |
 export function walletOf(env: Env, scope: Scope, walletId: string): Reach<WalletRpc> {
   const name = walletObjectName(scope, walletId);
   return () => asCalls<WalletRpc>(env.WALLET.getByName(name));
+}
+
+/** The object of a webhook endpoint. Another merchant's or mode's id leads to one that was never created. */
+export function webhookEndpointOf(env: Env, scope: Scope, endpointId: string): Reach<WebhookEndpointRpc> {
+  const name = webhookEndpointObjectName(scope, endpointId);
+  return () => asCalls<WebhookEndpointRpc>(env.WEBHOOK_ENDPOINT.getByName(name));
 }
 
 /**

@@ -33,6 +33,7 @@ export const DOCUMENT = {
   tags: [
     { name: 'payments', description: 'Create payments and follow them.' },
     { name: 'wallets', description: 'Balances, deposits and the ledger.' },
+    { name: 'webhooks', description: 'Where notifications are delivered, and what became of each.' },
     { name: 'service', description: 'The service itself.' },
   ],
 };

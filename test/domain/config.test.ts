@@ -20,6 +20,25 @@ const mercadoPago = {
 const UNPROVIDED = { MODE: 'live', AUTH: 'required', API_KEY_SECRET: SECRET };
 const LIVE = { ...UNPROVIDED, ...STRIPE };
 
+const EMAIL = { NOTIFY_EMAIL_FROM: 'holdfast@shop.io', NOTIFY_EMAIL_TO: 'ops@shop.io' };
+
+describe('the email channel', () => {
+  test('is off, or has both addresses', () => {
+    expect(parseConfig(SANDBOX)).not.toHaveProperty('config.email');
+    expect(parseConfig({ ...SANDBOX, ...EMAIL })).toMatchObject({
+      config: { email: { from: 'holdfast@shop.io', to: 'ops@shop.io' } },
+    });
+  });
+
+  test.each([
+    ['from', { ...EMAIL, NOTIFY_EMAIL_FROM: undefined }, 'NOTIFY_EMAIL_FROM'],
+    ['to', { ...EMAIL, NOTIFY_EMAIL_TO: undefined }, 'NOTIFY_EMAIL_TO'],
+    ['a from that is none', { ...EMAIL, NOTIFY_EMAIL_FROM: 'holdfast' }, 'NOTIFY_EMAIL_FROM'],
+  ])('without %s is a problem with a name', (_what, vars, name) => {
+    expect(parseConfig({ ...SANDBOX, ...vars })).toEqual({ ok: false, problems: [name] });
+  });
+});
+
 describe('the configuration', () => {
   test.each([
     ['sandbox, open', SANDBOX, { mode: 'sandbox', auth: 'open', providers: {} }],

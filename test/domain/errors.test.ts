@@ -22,6 +22,8 @@ const PUBLISHED: readonly (readonly [code: keyof typeof API_ERRORS, status: numb
   ['wallet_frozen', 422],
   ['currency_mismatch', 422],
   ['balance_limit_exceeded', 422],
+  ['webhook_endpoint_disabled', 409],
+  ['webhook_endpoints_limit_exceeded', 422],
   ['rate_limited', 429],
   ['internal_error', 500],
   ['overloaded', 503],

@@ -79,6 +79,8 @@ const paymentFact = z.object({
 
 const notification = z.object({ payment_id: paymentId, status: z.enum(['COMPLETED', 'FAILED']) });
 const refundNotification = notification.extend({ refund_id: z.string() });
+/** One notification at one endpoint. */
+const delivery = z.object({ delivery_id: z.string(), endpoint_id: z.string() });
 const refundFact = z.object({
   refund_id: z.string(),
   payment_id: paymentId,
@@ -271,6 +273,36 @@ export const CATALOGUE = {
   'metrics.wallet.credit_failure': row('metric', 'refund-service', empty, 'Counted once per refused credit.'),
   'orchestrator.notify.payment_success': row('command', 'payment-service', notification, 'Tell that it completed.'),
   'orchestrator.notify.payment_failure': row('command', 'payment-service', notification, 'Tell that it failed.'),
+  'orchestrator.notify.webhook_endpoint_disabled': row(
+    'command',
+    'notification-service',
+    z.object({ endpoint_id: z.string(), reason: z.enum(['gone', 'failing']) }),
+    'Tell that deliveries to an endpoint have stopped.',
+  ),
+  'notification.delivered': row(
+    'fact',
+    'notification-service',
+    delivery,
+    'A receiver answered 2xx. In the history of the delivery, not in the log of a payment (docs/webhooks.md).',
+  ),
+  'notification.failed': row(
+    'fact',
+    'notification-service',
+    delivery,
+    'The last attempt failed, or the receiver is gone. In the history of the delivery.',
+  ),
+  'metrics.notification.delivered': row(
+    'metric',
+    'notification-service',
+    delivery,
+    'Counted once per delivery, as a total of its endpoint; no message of its own.',
+  ),
+  'metrics.notification.failed': row(
+    'metric',
+    'notification-service',
+    delivery,
+    'Counted once per delivery that was given up, in the same way.',
+  ),
   'metrics.payment.success': row('metric', 'payment-service', empty, 'Counted once per completed payment.'),
   'metrics.payment.failure': row('metric', 'payment-service', empty, 'Counted once per failed payment.'),
   'metrics.wallet.hold_funds_failure': row('metric', 'payment-service', empty, 'Counted once per refused hold.'),

@@ -1,0 +1,55 @@
+/**
+ * What a notification tells of (a payment, a refund, an endpoint), for the notifications consumer: its public JSON, read from
+ * its owner, since the record may lag; and the way back to whoever asked for the telling. A new kind is a new arm.
+ */
+import type { Scope } from '../src/domain/ids.ts';
+import { sagaStub, webhookEndpointStub } from '../src/stubs.ts';
+import type { NotifyMessage } from './notifications.ts';
+
+export interface NotifiedEntity {
+  readonly id: string;
+  /** The public JSON as text; null when there is none any more. */
+  read(): Promise<string | null>;
+  /** The notification is taken over, and need not be sent again. */
+  acknowledge(effectId: string): Promise<void>;
+}
+
+export function notifiedEntity(env: Env, message: NotifyMessage): NotifiedEntity {
+  const scope = { merchant: message.metadata.merchant, mode: message.metadata.mode };
+  switch (message.event_type) {
+    case 'orchestrator.notify.payment_success':
+    case 'orchestrator.notify.payment_failure':
+      return saga(env, scope, message.payload.payment_id);
+    case 'orchestrator.notify.refund_success':
+    case 'orchestrator.notify.refund_failure':
+      return saga(env, scope, message.payload.refund_id);
+    case 'orchestrator.notify.webhook_endpoint_disabled':
+      return endpoint(env, scope, message.payload.endpoint_id);
+  }
+}
+
+function saga(env: Env, scope: Scope, id: string): NotifiedEntity {
+  return {
+    id,
+    async read() {
+      const result = await sagaStub(env, id)?.read(scope);
+      return result?.kind === 'found' ? result.body : null;
+    },
+    async acknowledge(effectId) {
+      await sagaStub(env, id)?.acknowledge({ effectIds: [effectId] });
+    },
+  };
+}
+
+function endpoint(env: Env, scope: Scope, id: string): NotifiedEntity {
+  return {
+    id,
+    async read() {
+      const result = await webhookEndpointStub(env, scope, id)?.read();
+      return result?.kind === 'found' ? JSON.stringify(result.endpoint) : null;
+    },
+    async acknowledge(effectId) {
+      await webhookEndpointStub(env, scope, id)?.acknowledgeNotice(effectId);
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * A small receiver of webhooks for this machine: `WEBHOOK_SECRET=whsec_… npm run webhook-receiver`. Verifies each delivery
+ * with the Standard Webhooks library, prints one line per event, and answers 204; what does not verify gets 401. Options:
+ * `--port 9000`, and `--events 1` to end after so many. Loopback only. An example of what a merchant writes, too.
+ */
+import { createServer, type IncomingMessage } from 'node:http';
+import { parseArgs } from 'node:util';
+import { Webhook, WebhookVerificationError } from 'standardwebhooks';
+
+interface WebhookEvent {
+  readonly type: string;
+  readonly timestamp: string;
+  readonly data: { readonly id: string; readonly status?: string };
+}
+
+/** Bodies of ours are a few kilobytes; a stranger's are not read to their end. */
+const BODY_BYTES_MAX = 64 * 1024;
+
+const { values } = parseArgs({ options: { port: { type: 'string', default: '9000' }, events: { type: 'string' } } });
+const webhook = new Webhook(process.env.WEBHOOK_SECRET ?? '');
+// By id: an event can come more than once, and is to be taken once.
+const seen = new Set<string>();
+
+const server = createServer((request, response) => {
+  void receive(request).then((status) => {
+    response.writeHead(status).end();
+    if (seen.size >= Number(values.events ?? Number.POSITIVE_INFINITY)) server.close();
+  });
+});
+server.listen(Number(values.port), '127.0.0.1');
+
+async function receive(request: IncomingMessage): Promise<number> {
+  const body = await bodyOf(request);
+  if (body === null) return 413;
+  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+  try {
+    // The bytes as they came: parsed and written again, they would be others, and would not verify.
+    const event = webhook.verify(body, headers) as WebhookEvent;
+    const id = headers['webhook-id'] ?? '';
+    console.log(`${seen.has(id) ? 'again' : 'verified'}  ${event.type}  ${event.data.id}  ${event.data.status ?? ''}`);
+    seen.add(id);
+    return 204;
+  } catch (error) {
+    if (!(error instanceof WebhookVerificationError)) throw error;
+    console.log(`refused  ${error.message}`);
+    return 401;
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > BODY_BYTES_MAX) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

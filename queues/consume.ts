@@ -3,11 +3,11 @@
  * settle each message by itself. A batch is never retried as a whole, so one bad message harms no other. Poison goes to
  * the dead letters at once, with the reason. Consumers (one function each) say how to decode, group and handle.
  */
-import { InvariantError } from '../src/domain/errors.ts';
+import { InvariantError, isOverloaded } from '../src/domain/errors.ts';
 import { ERROR_TEXT_LENGTH_MAX } from '../src/domain/limits.ts';
 import type { DeadMessage } from '../src/domain/messages.ts';
 import { errorText, logLine } from '../src/telemetry/log.ts';
-import { isOverloaded, type Verdict, verdictOnError } from './retry-policy.ts';
+import { type Verdict, verdictOnError } from './retry-policy.ts';
 
 export interface Consumed<Body> {
   readonly message: Message;

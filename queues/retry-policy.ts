@@ -2,6 +2,7 @@
  * Pure: what a consumer does with a message whose handling failed, by failure class (docs/architecture.md). A refusal or
  * an unknown outcome is never here: those are outcomes, reported to the saga.
  */
+import { isOverloaded } from '../src/domain/errors.ts';
 import type { Backoff } from '../src/domain/retry.ts';
 import { fullJitterSeconds } from '../src/domain/retry.ts';
 
@@ -18,11 +19,6 @@ const TRANSIENT: Backoff = { firstMs: 1_000, maxMs: 30_000 };
 const OVERLOADED: Backoff = { firstMs: 10_000, maxMs: 60_000 };
 
 export const ACK: Verdict = { kind: 'ack' };
-
-/** Whether the platform says that the object has more to do than it can take. */
-export function isOverloaded(error: unknown): boolean {
-  return error instanceof Error && 'overloaded' in error && error.overloaded === true;
-}
 
 /**
  * The verdict on a thrown error. A bug (a broken invariant; its name survives RPC) is dead at once: trying again would

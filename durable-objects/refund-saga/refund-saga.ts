@@ -3,35 +3,28 @@
  * A shell over the saga host: what a refund does is in the saga's table. The calls to the payment's object are commands
  * like any other, committed before they are made and made again by the alarm. Called by HTTP and the queue consumers.
  */
-import { DurableObject } from 'cloudflare:workers';
 import { InvariantError } from '../../src/domain/errors.ts';
 import type { EventPayload } from '../../src/domain/events/catalogue.ts';
-import { publicIdFromHex, type Scope } from '../../src/domain/ids.ts';
+import { publicIdFromHex } from '../../src/domain/ids.ts';
+import type { RefundData } from '../../src/domain/refund.ts';
 import { REFUND_KIND } from '../../src/domain/refund-view.ts';
-import type {
-  Acknowledgement,
-  CreateRefund,
-  CreateRefundResult,
-  Delivered,
-  DescribeKeyResult,
-  ReadEventsResult,
-  ReadSagaResult,
-  RefundReservation,
-  RefundSagaRpc,
-} from '../../src/domain/rpc.ts';
+import type { CreateRefund, CreateRefundResult, RefundReservation, RefundSagaRpc } from '../../src/domain/rpc.ts';
 import { effectIdOf } from '../../src/domain/saga/engine.ts';
-import type { Outcome } from '../../src/domain/saga/outcome.ts';
 import { beginRefund, refundDataOf } from '../../src/domain/saga/refund-saga.ts';
-import type { RefundCommand } from '../../src/domain/saga/refund-types.ts';
+import type { RefundCommand, RefundState } from '../../src/domain/saga/refund-types.ts';
 import type { PendingCommand } from '../../src/domain/saga/table.ts';
 import { paymentSagaStub } from '../../src/stubs.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
 import { SagaHost } from '../saga/saga-host.ts';
+import { SagaObject } from '../saga/saga-object.ts';
 
 type Refusal = Exclude<RefundReservation, { kind: 'reserved' }>;
 
-export class RefundSaga extends DurableObject<Env> implements RefundSagaRpc {
-  readonly #host = new SagaHost(this.ctx, this.env, { kind: REFUND_KIND, call: (command) => this.#call(command) });
+export class RefundSaga extends SagaObject<RefundState, RefundData, RefundCommand> implements RefundSagaRpc {
+  protected readonly host = new SagaHost(this.ctx, this.env, {
+    kind: REFUND_KIND,
+    call: (command) => this.#call(command),
+  });
   /** The reservation under way, which everybody who sends this key meanwhile waits for; its answer is the refusal, or null. */
   #reserving: Promise<Refusal | null> | null = null;
 
@@ -41,50 +34,13 @@ export class RefundSaga extends DurableObject<Env> implements RefundSagaRpc {
    * @throws what the payment's object throws; the claim stands and the alarm asks again.
    */
   async create(input: CreateRefund): Promise<CreateRefundResult> {
-    const claimed = this.#host.claimed(input.fingerprint, input.request);
-    if (claimed !== null && claimed.kind !== 'same') return claimed;
-    if (claimed === null) {
-      const context = this.#host.context(input.trace, input.scope);
-      const data = refundDataOf(input, publicIdFromHex('ref_', this.ctx.id.toString()), context.nowMs);
-      this.#host.begin(input.fingerprint, beginRefund(data, context), context);
-    }
+    const id = publicIdFromHex('ref_', this.ctx.id.toString());
+    const claim = this.host.claim(input, (context) => beginRefund(refundDataOf(input, id, context.nowMs), context));
+    if (claim.kind === 'key_expired' || claim.kind === 'key_reused') return claim;
     const refusal = await this.#reserve();
     if (refusal !== null) return refusal;
-    await this.#host.terminalWithin(input.waitMs);
-    const { refundId } = this.#host.requireRecord().saga.data;
-    return { kind: claimed === null ? 'created' : 'replayed', entityId: refundId, ...this.#host.body() };
-  }
-
-  read(scope: Scope): ReadSagaResult {
-    return this.#host.read(scope);
-  }
-
-  readEvents(scope: Scope, afterSequence: number, limit: number): ReadEventsResult {
-    return this.#host.readEvents(scope, afterSequence, limit);
-  }
-
-  describeKey(): DescribeKeyResult {
-    return this.#host.describeKey();
-  }
-
-  deliver(outcomes: readonly Outcome[]): Delivered {
-    return this.#host.take(outcomes.map((outcome) => ({ kind: 'outcome', outcome })));
-  }
-
-  awaits(effectId: string): boolean {
-    return this.#host.awaits(effectId);
-  }
-
-  commandDied(effectId: string): Delivered {
-    return this.#host.take([{ kind: 'died', effectId }]);
-  }
-
-  acknowledge(acknowledgement: Acknowledgement): void {
-    this.#host.acknowledge(acknowledgement);
-  }
-
-  override async alarm(): Promise<void> {
-    this.#host.alarm();
+    await this.host.terminalWithin(input.waitMs);
+    return { kind: claim.kind, entityId: id, ...this.host.body() };
   }
 
   /** A call that fails is made again by the alarm: the command is pending until its outcome is in. */
@@ -106,7 +62,7 @@ export class RefundSaga extends DurableObject<Env> implements RefundSagaRpc {
   }
 
   async #reserveOnce(): Promise<Refusal | null> {
-    const record = this.#host.load();
+    const record = this.host.load();
     // Refused while this was waiting to be asked: the claim is gone, and so is the refund.
     if (record === null || record === 'expired') return { kind: 'payment_not_refundable' };
     const { saga } = record;
@@ -129,7 +85,7 @@ export class RefundSaga extends DurableObject<Env> implements RefundSagaRpc {
   }
 
   #refuse(refusal: Refusal): Refusal {
-    this.#host.forget();
+    this.host.forget();
     return refusal;
   }
 

@@ -51,6 +51,19 @@ export interface HostOptions<State extends string, Data extends SagaData, Name e
   readonly call?: (command: PendingCommand<Name>) => Promise<void>;
 }
 
+/** What a request brings that claims a key. */
+export interface Claim {
+  readonly fingerprint: string;
+  readonly request: object;
+  readonly trace: Trace;
+  readonly scope: Scope;
+}
+
+export type ClaimResult =
+  | { readonly kind: 'created' | 'replayed' }
+  | { readonly kind: 'key_expired' }
+  | { readonly kind: 'key_reused'; readonly fields: readonly string[] };
+
 export class SagaHost<State extends string, Data extends SagaData, Name extends string> {
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
@@ -89,23 +102,22 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
   }
 
   /**
-   * What the key already stands for: null: nothing, it may be claimed; a refusal; or the record of the same request.
-   * The claim itself is `begin`, in the same turn.
+   * Claims the key with the saga's first step as the object's first commit, or answers what the key already stands for:
+   * the same request (`replayed`), another one, or one that has expired.
    */
-  claimed(
-    fingerprint: string,
-    request: object,
-  ): null | { kind: 'key_expired' } | { kind: 'key_reused'; fields: readonly string[] } | { kind: 'same' } {
+  claim(
+    { fingerprint, request, trace, scope }: Claim,
+    first: (context: StepContext) => Step<State, Data, Name>,
+  ): ClaimResult {
     const known = this.load();
-    if (known === null) return null;
     if (known === 'expired') return { kind: 'key_expired' };
-    if (known.fingerprint === fingerprint) return { kind: 'same' };
+    if (known === null) {
+      const context = this.context(trace, scope);
+      this.#commit(beginRecord(this.#options.kind, fingerprint, first(context), context), 0);
+      return { kind: 'created' };
+    }
+    if (known.fingerprint === fingerprint) return { kind: 'replayed' };
     return { kind: 'key_reused', fields: differingFields({ ...known.saga.data.request }, { ...request }) };
-  }
-
-  /** Claims the key: the saga's first step is the object's first commit. */
-  begin(fingerprint: string, first: Step<State, Data, Name>, context: StepContext): void {
-    this.#commit(beginRecord(this.#options.kind, fingerprint, first, context), 0);
   }
 
   /** Takes back a claim of which nothing has come: the key is free again. */

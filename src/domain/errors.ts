@@ -134,3 +134,11 @@ export class InvariantError extends Error {
     this.facts = facts;
   }
 }
+
+/**
+ * Whether the platform says of a thrown value that its object has more to do than it can take: never ask again at once.
+ * Source: https://developers.cloudflare.com/durable-objects/best-practices/error-handling/
+ */
+export function isOverloaded(error: unknown): boolean {
+  return error instanceof Error && 'overloaded' in error && error.overloaded === true;
+}

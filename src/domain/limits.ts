@@ -52,9 +52,6 @@ export const ERROR_TEXT_LENGTH_MAX = 500;
 /** What is kept of a dead letter's body, in bytes of JSON; a queue message is at most 128 KB. */
 export const DEAD_LETTER_BODY_LENGTH_MAX = 128 * 1024;
 
-/** Messages in one `sendBatch`, and its bytes (https://developers.cloudflare.com/queues/platform/limits/). */
-export const QUEUE_SEND_BATCH_MAX = 100;
-
 /** Endpoints of one merchant in one mode: each notification costs a call to each of them that asks for it. */
 export const WEBHOOK_ENDPOINTS_MAX = 16;
 /** What every browser and proxy takes. */

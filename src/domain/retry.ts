@@ -1,7 +1,7 @@
 /**
- * Pure: how long to wait before trying again. Exponential backoff with full jitter
- * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): the wait is drawn evenly from the whole
- * range, so that what failed together does not come back together.
+ * Pure: how long to wait before trying again: exponential backoff with jitter, so that what failed together does not come
+ * back together (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Queue retries draw from the
+ * whole range (full jitter); sagas from its upper half (equal jitter), so as not to overtake an answer.
  */
 
 export interface Backoff {

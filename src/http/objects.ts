@@ -2,12 +2,13 @@
  * How HTTP reaches the objects: typed stubs and one rule for a stub that threw. Never imports an object's code
  * (docs/architecture.md, rule 6); called by the routes.
  */
+import { isOverloaded } from '../domain/errors.ts';
 import { type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
 import type { PaymentSagaRpc, RefundSagaRpc, WalletRpc } from '../domain/rpc.ts';
 import { webhookEndpointObjectName } from '../domain/webhook.ts';
 import type { WebhookEndpointRpc } from '../domain/webhook-rpc.ts';
 import { asCalls, type Calls, paymentObjectId, refundObjectId } from '../stubs.ts';
-import { isOverloaded, isRetryable } from './problem.ts';
+import { isRetryable } from './problem.ts';
 
 /** The route part of the names of payment sagas: a key is the client's own per route. */
 export const PAYMENTS_ROUTE = '/payments';

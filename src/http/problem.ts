@@ -3,7 +3,7 @@
  * `problemOfError` for what was thrown. Bodies are RFC 9457 problem details; internal reasons go to the log, never out.
  */
 import { HTTPException } from 'hono/http-exception';
-import { API_ERRORS, type ApiErrorCode } from '../domain/errors.ts';
+import { API_ERRORS, type ApiErrorCode, isOverloaded } from '../domain/errors.ts';
 import { ERROR_TEXT_LENGTH_MAX } from '../domain/limits.ts';
 import { errorText, logLine } from '../telemetry/log.ts';
 import type { AppContext } from './context.ts';
@@ -91,10 +91,6 @@ export function codeOfThrown(error: Error): 'overloaded' | 'temporarily_unavaila
   return 'internal_error';
 }
 
-export function isOverloaded(error: unknown): boolean {
-  return readMember(error, 'overloaded') === true;
-}
-
 export function isRetryable(error: unknown): boolean {
   return readMember(error, 'retryable') === true;
 }
@@ -105,7 +101,7 @@ function isDatabaseError(error: Error): boolean {
 }
 
 /** An InvariantError that crossed RPC has lost its class and kept its members. */
-function readMember(error: unknown, name: 'overloaded' | 'retryable' | 'invariant'): string | boolean | undefined {
+function readMember(error: unknown, name: 'retryable' | 'invariant'): string | boolean | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
   const value: unknown = Reflect.get(error, name);
   return typeof value === 'string' || typeof value === 'boolean' ? value : undefined;

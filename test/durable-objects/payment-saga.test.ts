@@ -77,6 +77,16 @@ describe('an object that was only read', () => {
   });
 });
 
+test('what an object keeps to itself is not reached by RPC: it is the instance’s own, and on no prototype', async () => {
+  const found = await runInDurableObject(sagaOf(freshKey()), (instance) => {
+    const prototypes: object[] = [];
+    for (let at: object | null = Object.getPrototypeOf(instance); at !== null; at = Object.getPrototypeOf(at))
+      prototypes.push(at);
+    return { own: Object.hasOwn(instance, 'host'), shared: prototypes.some((at) => Object.hasOwn(at, 'host')) };
+  });
+  expect(found).toEqual({ own: true, shared: false });
+});
+
 describe('the claim of a key', () => {
   test('is the first commit of the saga: the alarm is armed with it', async () => {
     loseMessages(() => true);

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
-import { isOverloaded, verdictOnError } from '../../queues/retry-policy.ts';
-import { InvariantError } from '../../src/domain/errors.ts';
+import { verdictOnError } from '../../queues/retry-policy.ts';
+import { InvariantError, isOverloaded } from '../../src/domain/errors.ts';
 import { sagaObjectName } from '../../src/domain/ids.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
 import { bug, overloaded, transient } from './messages.ts';

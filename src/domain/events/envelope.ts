@@ -42,7 +42,6 @@ export const envelopeSchema = z.object({
   metadata: metadataSchema,
 });
 
-export type EventMetadata = z.infer<typeof metadataSchema>;
 export type Envelope = z.infer<typeof envelopeSchema>;
 
 /** A time of ours (milliseconds since the epoch) as the public JSON has it: RFC 3339, UTC, milliseconds. */

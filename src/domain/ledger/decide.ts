@@ -1,6 +1,6 @@
 /**
  * Pure: whether a wallet does what it is told. One snapshot and one command in, one decision out; nothing is changed
- * here. The checks stand in order of precedence (docs/domain.md, "Wallet and ledger"): effect known → wallet exists →
+ * here. The checks stand in order of precedence (docs/ledger.md): effect known → wallet exists →
  * not frozen → currency → hold's state → funds → limits. Called by `execute.ts`, which carries the decision out.
  */
 import { canonicalJson, sha256Hex } from '../canonical.ts';

@@ -37,9 +37,7 @@ export const refundRequestSchema = z.object({ amount: amountMinor, metadata: met
 export type RefundRequestBody = z.infer<typeof refundRequestSchema>;
 
 export const CHARGE_STATUSES = ['pending', 'authorized', 'captured', 'declined', 'voided', 'refunded'] as const;
-export type ChargeStatus = (typeof CHARGE_STATUSES)[number];
 export const REFUND_STATUSES = ['pending', 'refunded', 'failed'] as const;
-export type RefundStatus = (typeof REFUND_STATUSES)[number];
 
 export const chargeBodySchema = z.object({
   object: z.literal('charge'),
@@ -70,8 +68,6 @@ export const errorBodySchema = z.object({
   }),
 });
 export type ErrorBody = z.infer<typeof errorBodySchema>;
-
-export const CALLBACK_TYPES = ['charge.updated', 'refund.updated'] as const;
 
 export const callbackBodySchema = z.discriminatedUnion('type', [
   z.object({ id: z.string(), type: z.literal('charge.updated'), created_at_ms: z.number(), data: chargeBodySchema }),

@@ -1,6 +1,6 @@
 /**
  * The naive wallet that the real one is compared with (P4): plain numbers and maps, no entries, no chain, written from
- * docs/domain.md and not from the code. With it, the fast-check commands that drive both; the real side is behind
+ * docs/ledger.md and not from the code. With it, the fast-check commands that drive both; the real side is behind
  * `Subject`, so that the same commands run against the pure core and against the object.
  */
 import fc from 'fast-check';

@@ -80,12 +80,11 @@ export function ask(breaker: Breaker, wanted: number, nowMs: number, newId: () =
   if (breaker.mode === 'open' && nowMs < breaker.openUntilMs) {
     return { breaker, permit: { kind: 'refused', retryAfterMs: breaker.openUntilMs - nowMs } };
   }
-  const held = breaker.mode === 'open' ? [] : breaker.leases.filter((lease) => lease.untilMs > nowMs);
+  const held = breaker.leases.filter((lease) => lease.untilMs > nowMs);
   const count = Math.max(0, Math.min(wanted, PERMITS_MAX - held.length));
   const granted = Array.from({ length: count }, () => ({ id: newId(), untilMs: nowMs + LEASE_MS }));
-  const trialSuccesses = breaker.mode === 'open' ? 0 : breaker.trialSuccesses;
   return {
-    breaker: { ...breaker, mode: 'half_open', leases: [...held, ...granted], trialSuccesses },
+    breaker: { ...breaker, mode: 'half_open', leases: [...held, ...granted] },
     permit:
       count === 0
         ? { kind: 'refused', retryAfterMs: SECOND_MS }
@@ -120,7 +119,7 @@ export function tell(breaker: Breaker, reports: readonly CallReport[], nowMs: nu
       const known = new Set(breaker.leases.map((lease) => lease.id));
       const trials = reports.filter(({ leaseId }) => leaseId !== undefined && known.has(leaseId));
       if (trials.some((trial) => trial.result === 'failure' || trial.slow)) {
-        return opened({ ...breaker, leases: [] }, nowMs, random);
+        return opened(breaker, nowMs, random);
       }
       const successes = breaker.trialSuccesses + trials.filter((trial) => trial.result === 'success').length;
       return successes >= PERMITS_MAX ? CLOSED : { ...breaker, leases, trialSuccesses: successes };

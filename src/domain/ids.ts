@@ -19,9 +19,14 @@ export type ObjectIdPrefix = 'pay_' | 'ref_';
  * @throws InvariantError when `hex` is not 64 lower-case hex digits.
  */
 export function publicIdFromHex(prefix: ObjectIdPrefix, hex: string): string {
-  if (!/^[0-9a-f]{64}$/.test(hex)) throw new InvariantError('object_id_hex', { length: hex.length });
+  if (!OBJECT_ID_PATTERN.test(hex)) throw new InvariantError('object_id_hex', { length: hex.length });
   return prefix + base62(BigInt(`0x${hex}`));
 }
+
+/** What an id of a payment or a refund looks like; whether this namespace minted it, only the runtime can say. */
+export const SAGA_ID_PATTERN = /^(?:pay|ref)_[0-9A-Za-z]{43}$/;
+/** An object's own id, as the platform lists it. */
+export const OBJECT_ID_PATTERN = /^[0-9a-f]{64}$/;
 
 /** The 64 hex digits inside a public id, or null when it has another prefix, length, alphabet or range. */
 export function hexFromPublicId(prefix: ObjectIdPrefix, id: string): string | null {

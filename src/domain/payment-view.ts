@@ -5,6 +5,7 @@
 import { toTimestamp } from './events/envelope.ts';
 import type { PaymentRow } from './messages.ts';
 import { maskToken, type PaymentData, type PaymentStatus, type PaymentView } from './payment.ts';
+import { paymentInForce } from './saga/in-force.ts';
 import { PAYMENT_SAGA } from './saga/payment-saga.ts';
 import type { PaymentCommand, PaymentSagaValue, PaymentState } from './saga/payment-types.ts';
 import type { SagaKind } from './saga/record.ts';
@@ -62,11 +63,15 @@ export function paymentRow(saga: PaymentSagaValue): PaymentRow {
     updated_at_ms: data.updatedAtMs,
     sequence: saga.sequence,
     body: JSON.stringify(paymentView(saga)),
+    attention: PAYMENT_SAGA.attention.reasonOf(saga),
   };
 }
 
 export const PAYMENT_KIND: SagaKind<PaymentState, PaymentData, PaymentCommand, { readonly payment: PaymentRow }> = {
   table: PAYMENT_SAGA,
   view: paymentView,
+  inForce: paymentInForce,
   row: (saga) => ({ payment: paymentRow(saga) }),
+  // A refund that has its amount set aside will settle it, and needs the payment for that.
+  isNeeded: ({ data }) => Object.values(data.refunds).some(({ state }) => state === 'reserved'),
 };

@@ -43,6 +43,8 @@ export interface LateAuthorization {
   readonly provider: string | null;
   readonly reference: string | null;
   readonly captured: boolean;
+  /** Why undoing it has ended without success: it may be in force, and a person is needed. Absent: it is not so. */
+  readonly notUndone?: 'spent' | 'refused';
 }
 
 /** What the payment saga knows besides its state: the request, and what was learnt on the way. */
@@ -72,6 +74,8 @@ export interface PaymentData {
   readonly authorizeNotAfterMs: number;
   /** When an authorization first became unknown; the late window is counted from here. */
   readonly unknownSinceMs: number | null;
+  /** Why the wallet last refused to release the hold: some of its reasons say that there is none. */
+  readonly releaseRefusal?: string;
   readonly attentionReason: string | null;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;

@@ -5,6 +5,7 @@ import { toTimestamp } from './events/envelope.ts';
 import type { RefundRow } from './messages.ts';
 import type { PaymentStatus } from './payment.ts';
 import type { RefundData, RefundView } from './refund.ts';
+import { refundInForce } from './saga/in-force.ts';
 import type { SagaKind } from './saga/record.ts';
 import { REFUND_SAGA } from './saga/refund-saga.ts';
 import type { RefundCommand, RefundSagaValue, RefundState } from './saga/refund-types.ts';
@@ -49,11 +50,13 @@ export function refundRow(saga: RefundSagaValue): RefundRow {
     updated_at_ms: data.updatedAtMs,
     sequence: saga.sequence,
     body: JSON.stringify(refundView(saga)),
+    attention: REFUND_SAGA.attention.reasonOf(saga),
   };
 }
 
 export const REFUND_KIND: SagaKind<RefundState, RefundData, RefundCommand, { readonly refund: RefundRow }> = {
   table: REFUND_SAGA,
   view: refundView,
+  inForce: refundInForce,
   row: (saga) => ({ refund: refundRow(saga) }),
 };

@@ -46,6 +46,10 @@ export interface RefundData {
   readonly failure: RefundFailure | null;
   /** The provider took its success back before the wallet was credited. */
   readonly takenBack: boolean;
+  /** A person has closed the books on what of it was not credited, or not taken back: what comes later is only recorded. */
+  readonly writtenOff?: boolean;
+  /** The provider gave it back after the refund had failed, and no person has seen to it yet. */
+  readonly givenAfterFailure?: boolean;
   readonly unknownSinceMs: number | null;
   readonly attentionReason: string | null;
   readonly createdAtMs: number;

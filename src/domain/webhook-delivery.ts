@@ -58,17 +58,21 @@ export interface DeliveryHistory {
   readonly attempts: readonly Attempt[];
   /** In which of the totals this delivery is counted already: once each, however often it is sent again. */
   readonly counted: { readonly delivered: boolean; readonly failed: boolean };
+  /** The span that asked for it: its attempts hang under it. Absent in deliveries from before there were traces. */
+  readonly traceparent?: string;
 }
 
 export interface Notification {
   readonly key: DeliveryKey;
   readonly eventType: WebhookEventType;
   readonly body: string;
+  readonly traceparent?: string;
 }
 
 /** A delivery of what has just been taken over, due at once. */
-export function newDelivery({ key, eventType, body }: Notification, nowMs: number): Delivery {
-  const history = { tries: 0, made: 0, attempts: [], counted: { delivered: false, failed: false } };
+export function newDelivery({ key, eventType, body, traceparent }: Notification, nowMs: number): Delivery {
+  const counted = { delivered: false, failed: false };
+  const history = { tries: 0, made: 0, attempts: [], counted, ...(traceparent !== undefined && { traceparent }) };
   return { ...key, eventType, body, status: 'pending', dueAtMs: nowMs, history };
 }
 
@@ -124,6 +128,7 @@ export function afterAttempt(delivery: Delivery, exchange: Exchange, context: At
     status,
     dueAtMs,
     history: {
+      ...history,
       tries,
       made: history.made + 1,
       attempts: [...history.attempts, attempt].slice(-WEBHOOK_ATTEMPTS_KEPT_MAX),

@@ -4,6 +4,7 @@
  * was never created, which answers `not_found`.
  */
 import type { Scope } from './ids.ts';
+import type { RedriveRpc } from './rpc.ts';
 import type { DeliveryKey, WebhookEndpointView, WebhookEventType } from './webhook.ts';
 import type { DeliveryView, Notification } from './webhook-delivery.ts';
 
@@ -34,7 +35,7 @@ export type ResendResult =
   | { readonly kind: 'disabled' }
   | NotFound;
 
-export interface WebhookEndpointRpc {
+export interface WebhookEndpointRpc extends RedriveRpc {
   /** The same id again: the endpoint as it is. */
   create(input: CreateWebhookEndpoint): Promise<SecretResult>;
   read(): EndpointResult;

@@ -77,6 +77,17 @@ const paymentFact = z.object({
   status: z.enum(['PENDING', 'COMPLETED', 'FAILED']),
 });
 
+/** A person's move on a saga that needed attention. */
+const move = z.object({
+  payment_id: paymentId,
+  /** The reason for which it needed attention. */
+  attention: z.string(),
+  actor: z.string(),
+  reason: z.string(),
+});
+/** What the person states to be true. */
+const resolution = { resolution: z.string(), provider_reference: z.string().optional() };
+
 const notification = z.object({ payment_id: paymentId, status: z.enum(['COMPLETED', 'FAILED']) });
 const refundNotification = notification.extend({ refund_id: z.string() });
 /** One notification at one endpoint. */
@@ -121,6 +132,13 @@ export const CATALOGUE = {
     'payment-service',
     z.object({ payment_id: paymentId, reason: z.string() }),
     'The saga cannot go on by itself: a person retries or resolves it.',
+  ),
+  'payment.retried': row('fact', 'payment-service', move, 'A person had what failed tried again.'),
+  'payment.resolved': row(
+    'fact',
+    'payment-service',
+    move.extend(resolution),
+    'A person has stated what is true, and the saga goes on.',
   ),
 
   'orchestrator.wallet.hold_funds': row(
@@ -220,6 +238,18 @@ export const CATALOGUE = {
     'refund-service',
     z.object({ refund_id: z.string(), payment_id: paymentId, reason: z.string() }),
     'The saga cannot go on by itself: a person retries or resolves it.',
+  ),
+  'refund.retried': row(
+    'fact',
+    'refund-service',
+    move.extend({ refund_id: z.string() }),
+    'A person had what failed tried again.',
+  ),
+  'refund.resolved': row(
+    'fact',
+    'refund-service',
+    move.extend({ refund_id: z.string(), ...resolution }),
+    'A person has stated what is true, and the saga goes on.',
   ),
   'orchestrator.payment.reserve_refund': row(
     'command',

@@ -2,6 +2,7 @@
  * Pure: what a consumer reports to a saga, and how a reported fact reads as a result of one of the saga's commands.
  * Unknown is a result of its own and never reads as refused (S8).
  */
+import type { Spent } from '../cost/spent.ts';
 import { InvariantError } from '../errors.ts';
 import type { EventPayload, EventType, GatewayStatus } from '../events/catalogue.ts';
 
@@ -22,6 +23,8 @@ export interface Outcome {
   readonly fact: Fact;
   /** How long the other side asks to be left alone, in milliseconds. */
   readonly retryAfterMs?: number;
+  /** What finding it out has cost; no part of what it says. */
+  readonly spent?: Spent;
 }
 
 /** Facts that answer one command with one result, by their type alone. */

@@ -4,7 +4,7 @@
  */
 import type { EventPayload, EventType } from '../events/catalogue.ts';
 import { toTimestamp } from '../events/envelope.ts';
-import { HOLD_TTL_MS } from '../limits.ts';
+import { COMPENSATION_TRIES_MIN, HOLD_TTL_MS } from '../limits.ts';
 import { currencyExponent } from '../money.ts';
 import type { PaymentData } from '../payment.ts';
 import type { Backoff } from '../retry.ts';
@@ -43,8 +43,11 @@ function gatewayPayload(data: PaymentData): EventPayload<'orchestrator.gateway.c
 
 const resendGateway = (policy: SagaPolicy): Backoff => policy.resendGateway;
 
+/** Its budget alone is no reason: an object that slept through it, or died before it sent, has not tried yet. */
 const compensationGiveUp = (_saga: Saga<string, PaymentData>, command: PendingCommand, policy: SagaPolicy): number =>
-  (command.firstSentAtMs ?? Number.POSITIVE_INFINITY) + policy.compensationBudgetMs;
+  command.firstSentAtMs === null || command.attempts < COMPENSATION_TRIES_MIN
+    ? Number.POSITIVE_INFINITY
+    : command.firstSentAtMs + policy.compensationBudgetMs;
 
 export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<PaymentData, PaymentCommand>>> = {
   hold: {
@@ -79,6 +82,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
   },
   capture: {
     name: 'capture',
+    retriable: true,
     resend: resendGateway,
     type: () => 'orchestrator.gateway.capture',
     payload: gatewayPayload,
@@ -92,9 +96,15 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
       ...(isDebitRefused(data) && { simulate: 'refuse' }),
     }),
   },
-  release: { name: 'release', type: () => 'orchestrator.wallet.release_funds', payload: walletPayload },
+  release: {
+    name: 'release',
+    retriable: true,
+    type: () => 'orchestrator.wallet.release_funds',
+    payload: walletPayload,
+  },
   unauthorize: {
     name: 'unauthorize',
+    retriable: true,
     resend: resendGateway,
     type: () => 'orchestrator.gateway.unauthorize',
     payload: gatewayPayload,
@@ -102,6 +112,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
   },
   refund: {
     name: 'refund',
+    retriable: true,
     resend: resendGateway,
     type: () => 'orchestrator.gateway.refund',
     payload: gatewayPayload,
@@ -109,6 +120,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
   },
   undo_late: {
     name: 'undo_late',
+    retriable: true,
     resend: resendGateway,
     type: (data) => (data.late.at(-1)?.captured ? 'orchestrator.gateway.refund' : 'orchestrator.gateway.unauthorize'),
     payload: (data) => {

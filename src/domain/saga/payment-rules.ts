@@ -9,11 +9,11 @@ import {
   type WalletRefusal,
 } from '../errors.ts';
 import type { EventPayload, EventType } from '../events/catalogue.ts';
-import type { PaymentData } from '../payment.ts';
+import type { LateAuthorization, PaymentData } from '../payment.ts';
 import { backoffMs } from '../retry.ts';
 import { type PassedOver, ROUTE_RULES, type RouteDecision, route } from '../routing.ts';
 import type { Fact } from './outcome.ts';
-import type { PaymentContext } from './payment-types.ts';
+import type { PaymentContext, PaymentRule } from './payment-types.ts';
 
 export const paysByCard = ({ saga }: PaymentContext): boolean => saga.data.request.method !== 'balance';
 
@@ -31,6 +31,10 @@ export const absenceProven = ({ saga, nowMs, policy }: PaymentContext): boolean 
 
 /** Another sending of the same command is out: that this one reached nobody proves nothing of that one (decision 0011). */
 export const anotherIsOut = ({ command }: PaymentContext): boolean => command !== null && !command.allHeard;
+
+/** The wallet itself has said that it holds nothing for this payment. */
+export const walletHoldsNothing = ({ saga }: PaymentContext): boolean =>
+  ['hold_not_found', 'hold_resolved'].includes(saga.data.releaseRefusal ?? '');
 
 export const failedAsUnavailable = ({ saga }: PaymentContext): boolean =>
   saga.data.failure?.code === 'gateway_unavailable';
@@ -142,6 +146,83 @@ export const deadlineExceeded = (data: PaymentData, context: PaymentContext): Pa
   ...failure('deadline_exceeded'),
 });
 
+export function releaseRefused(data: PaymentData, context: PaymentContext): PaymentData {
+  const refusal = factOf(context, 'wallet.release_funds_failed')?.reason;
+  return refusal === undefined ? data : { ...data, releaseRefusal: refusal };
+}
+
+/** Where an undoing was made: what its answer says, or the command that got none. */
+function undoneAt({ fact, command }: PaymentContext): string | null {
+  const payload = command?.event?.payload as { readonly provider?: string } | undefined;
+  return gatewayProvider(fact) ?? payload?.provider ?? null;
+}
+
+export const lateNotUndone =
+  (notUndone: 'spent' | 'refused') =>
+  (data: PaymentData, context: PaymentContext): PaymentData => ({
+    ...data,
+    late: data.late.map((each) => (each.provider === undoneAt(context) ? { ...each, notUndone } : each)),
+  });
+
+export function lateUndone(data: PaymentData, context: PaymentContext): PaymentData {
+  const isUndone = ({ provider: name }: LateAuthorization): boolean => name === undoneAt(context);
+  return { ...data, late: data.late.map((each) => (isUndone(each) ? undone(each) : each)) };
+}
+
+export const lateUndoneByHand = (data: PaymentData): PaymentData => ({ ...data, late: data.late.map(undone) });
+
+/**
+ * Those whose undoing was given up are all undone again, by the commands that were kept. Of those that were refused it is
+ * one at a time: the newest of the list is the one that the next command is for.
+ */
+export function lateUndoneAgain(data: PaymentData): PaymentData {
+  if (data.late.some(({ notUndone }) => notUndone === 'spent')) {
+    return { ...data, late: data.late.map((each) => (each.notUndone === 'spent' ? undone(each) : each)) };
+  }
+  const next = data.late.find(({ notUndone }) => notUndone === 'refused');
+  if (next === undefined) return data;
+  return { ...data, late: [...data.late.filter((each) => each !== next), undone(next)] };
+}
+
+function undone({ notUndone: _, ...late }: LateAuthorization): LateAuthorization {
+  return late;
+}
+
+/** A person has found the charge at the provider. */
+export function found(data: PaymentData, { move }: PaymentContext): PaymentData {
+  return { ...data, providerReference: move?.providerReference ?? data.providerReference };
+}
+
+export const foundCaptured = (data: PaymentData, context: PaymentContext): PaymentData => ({
+  ...found(data, context),
+  captured: true,
+});
+
+/** The window in which a look-up may still find it begins anew. */
+export const unknownFromNow = (data: PaymentData, { nowMs }: PaymentContext): PaymentData => ({
+  ...data,
+  unknownSinceMs: nowMs,
+});
+
 export const attention =
   (reason: string) =>
   (data: PaymentData): PaymentData => ({ ...data, attentionReason: reason });
+
+// ── Rules that stand in several places ───────────────────────────────────────────────────────────────────────────────
+
+/** The provider has said yes. */
+export const AUTHORIZED: readonly PaymentRule[] = [
+  { when: deadlinePassed, to: 'compensating', learn: deadlineExceeded },
+  { when: isCaptured, to: 'completed', learn: provider },
+  { when: paysByCard, to: 'capturing', learn: provider },
+  { to: 'debiting', learn: provider },
+];
+
+/** Nothing is in force at any provider: give the hold back, if there is one. */
+export function turnBack(rule: Omit<PaymentRule, 'to'>): readonly PaymentRule[] {
+  const { when, ...rest } = rule;
+  return [
+    { ...rest, when: (context) => paysByCard(context) && (when?.(context) ?? true), to: 'failed' },
+    { ...rest, ...(when && { when }), to: 'releasing_funds' },
+  ];
+}

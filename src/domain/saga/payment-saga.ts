@@ -6,8 +6,10 @@ import type { PaymentData } from '../payment.ts';
 import type { CreatePayment } from '../rpc.ts';
 import { begin } from './engine.ts';
 import { classifyForPayment } from './outcome.ts';
+import { PAYMENT_ATTENTION, reasonOf } from './payment-attention.ts';
 import { attentionFact, failedFact, PAYMENT_COMMAND_SPECS, paymentFact, routedFact } from './payment-commands.ts';
 import {
+  AUTHORIZED,
   absenceProven,
   anotherIsOut,
   attention,
@@ -22,35 +24,25 @@ import {
   gatewayProvider,
   hasAnotherProvider,
   holdRefused,
-  isCaptured,
+  lateNotUndone,
+  lateUndone,
   passOver,
-  paysByCard,
   provider,
+  releaseRefused,
   roundWaitMs,
   startOver,
+  turnBack,
   unknown,
 } from './payment-rules.ts';
-import type { PaymentCommand, PaymentRule, PaymentState, PaymentStep } from './payment-types.ts';
-import type { SagaTable, StateSpec, StepContext } from './table.ts';
+import type { PaymentCommand, PaymentContext, PaymentRule, PaymentState, PaymentStep } from './payment-types.ts';
+import type { NewEvent, SagaTable, StateSpec, StepContext } from './table.ts';
+
+const notReleased = (data: PaymentData, context: PaymentContext): PaymentData =>
+  attention('release_refused')(releaseRefused(data, context));
+
+const lateAttention = (data: PaymentData): NewEvent[] => [attentionFact(data, 'late_authorization_in_force')];
 
 // ── Rules that several states share ──────────────────────────────────────────────────────────────────────────────────
-
-/** The provider has said yes. */
-const AUTHORIZED: readonly PaymentRule[] = [
-  { when: deadlinePassed, to: 'compensating', learn: deadlineExceeded },
-  { when: isCaptured, to: 'completed', learn: provider },
-  { when: paysByCard, to: 'capturing', learn: provider },
-  { to: 'debiting', learn: provider },
-];
-
-/** Nothing is in force at any provider: give the hold back, if there is one. */
-function turnBack(rule: Omit<PaymentRule, 'to'>): readonly PaymentRule[] {
-  const { when, ...rest } = rule;
-  return [
-    { ...rest, when: (context) => paysByCard(context) && (when?.(context) ?? true), to: 'failed' },
-    { ...rest, ...(when && { when }), to: 'releasing_funds' },
-  ];
-}
 
 const DECLINED = turnBack({ learn: declined, count: 'metrics.gateway.unauthorized' });
 const UNKNOWN: readonly PaymentRule[] = [
@@ -144,7 +136,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     commands: () => ['release'],
     on: {
       'release:done': [{ to: 'failed' }],
-      'release:refused': [{ to: 'needs_attention', learn: attention('release_refused') }],
+      'release:refused': [{ to: 'needs_attention', learn: notReleased }],
       ...GIVEN_UP,
     },
   },
@@ -169,7 +161,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'refund:unknown': AGAIN,
       'refund:not_sent': AGAIN,
       'release:done': ENDED,
-      'release:refused': ENDED,
+      'release:refused': [{ learn: releaseRefused }],
     },
     whenAllEnded: { done: 'failed', otherwise: 'needs_attention' },
   },
@@ -197,7 +189,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     says: 'A person retries or resolves it; it is counted, alerted and listed.',
     commands: () => [],
     on: {},
-    facts: (data) => [attentionFact(data, data.attentionReason ?? 'compensation_failed')],
+    facts: (data) => [attentionFact(data, reasonOf(data))],
   },
 };
 
@@ -244,14 +236,14 @@ export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> 
   states: STATES,
   commands: PAYMENT_COMMAND_SPECS,
   always: {
-    'undo_late:done': ENDED,
+    'undo_late:done': [{ learn: lateUndone }],
     'undo_late:pending': AGAIN,
     'undo_late:unknown': AGAIN,
     'undo_late:not_sent': AGAIN,
     // The status is what it was; that money is in force where it should not be is a person's turn.
-    'undo_late:absent': [{ when: absenceProven }, { again: true }],
-    'undo_late:refused': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
-    'undo_late:spent': [{ facts: (data) => [attentionFact(data, 'late_authorization_in_force')] }],
+    'undo_late:absent': [{ when: absenceProven, learn: lateUndone }, { again: true }],
+    'undo_late:refused': [{ learn: lateNotUndone('refused'), facts: lateAttention }],
+    'undo_late:spent': [{ learn: lateNotUndone('spent'), facts: lateAttention }],
   },
   // A provider's key is one per payment: an authorization of an earlier round there is the one that is asked for now.
   isSameEffect: (data, fact) => gatewayProvider(fact) === data.provider,
@@ -260,4 +252,5 @@ export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> 
     'authorize:unknown': LATE_SUCCESS,
     'authorize:pending': LATE_SUCCESS,
   },
+  attention: PAYMENT_ATTENTION,
 };

@@ -3,6 +3,7 @@
  * closes a run; what came between closings travels with it. Where a run closes follows from the events alone, so that
  * a run that is sent again is the same run, and its first sequence identifies it.
  */
+import type { Spent } from '../cost/spent.ts';
 import type { EventPayload, EventType } from '../events/catalogue.ts';
 import type { Envelope } from '../events/envelope.ts';
 
@@ -11,6 +12,8 @@ export interface Run {
   readonly first: number;
   readonly last: number;
   readonly events: readonly Envelope[];
+  /** What of its saga's cost is told with it. */
+  readonly cost?: Spent;
 }
 
 const CLOSING: ReadonlySet<string> = new Set<EventType>([
@@ -18,10 +21,14 @@ const CLOSING: ReadonlySet<string> = new Set<EventType>([
   'payment.completed',
   'payment.failed',
   'payment.needs_attention',
+  'payment.retried',
+  'payment.resolved',
   'payment.refund_reserved',
   'refund.completed',
   'refund.failed',
   'refund.needs_attention',
+  'refund.retried',
+  'refund.resolved',
 ]);
 
 /** Whether a commit with these events closes a run. After a terminal state every commit does: nothing follows it. */
@@ -36,7 +43,9 @@ function isUnsettled(event: Envelope): boolean {
 }
 
 /** The closed runs made of these commits, in order; commits after the last closing one are left out. */
-export function runsOf(commits: readonly { readonly events: readonly Envelope[]; readonly closes: boolean }[]): Run[] {
+export function runsOf(
+  commits: readonly { readonly events: readonly Envelope[]; readonly closes: boolean; readonly runCost?: Spent }[],
+): Run[] {
   const runs: Run[] = [];
   let open: Envelope[] = [];
   for (const commit of commits) {
@@ -44,7 +53,7 @@ export function runsOf(commits: readonly { readonly events: readonly Envelope[];
     const first = open[0]?.metadata.sequence;
     const last = open.at(-1)?.metadata.sequence;
     if (!commit.closes || first === undefined || last === undefined) continue;
-    runs.push({ first, last, events: open });
+    runs.push({ first, last, events: open, ...(commit.runCost !== undefined && { cost: commit.runCost }) });
     open = [];
   }
   return runs;

@@ -3,12 +3,14 @@
  * acknowledgement, by time. The object only commits what comes out of here; the next alarm is computed here too. The same
  * for every kind of saga: a `SagaKind` is its table and how the public sees it.
  */
+import { largerSpent, type Spent, spentSince, sumOfSpent } from '../cost/spent.ts';
 import type { Scope } from '../ids.ts';
-import { DAY_MS, RETENTION_MS } from '../limits.ts';
+import { DAY_MS, RETENTION_MS, SECOND_MS } from '../limits.ts';
 import { backoffMs } from '../retry.ts';
-import type { Acknowledgement, Trace } from '../rpc.ts';
-import { nextDueAtMs, step, withoutCommands } from './engine.ts';
+import type { Acknowledgement, Redrivable, Trace } from '../rpc.ts';
+import { isPending, nextDueAtMs, step, withoutCommands } from './engine.ts';
 import { closesRun } from './publication.ts';
+import { SEALED_FORMAT } from './seal.ts';
 import type { Saga, SagaTable, Step, StepContext, StepInput } from './table.ts';
 
 /** What every saga's data has. */
@@ -25,14 +27,22 @@ export interface SagaData {
 export interface SagaKind<State extends string, Data extends SagaData, Name extends string, Row> {
   readonly table: SagaTable<State, Data, Name>;
   /** The public JSON, and the public status in it. */
-  readonly view: (saga: Saga<State, Data, Name>) => { readonly id: string; readonly status: string };
+  readonly view: (saga: Saga<State, Data, Name>) => {
+    readonly id: string;
+    readonly object: 'payment' | 'refund';
+    readonly status: string;
+  };
+  /** What of its effects stands, for a person who must decide. */
+  readonly inForce: (saga: Saga<State, Data, Name>) => Record<string, unknown>;
   /** The row of the record (D1) that this state amounts to. */
   readonly row: (saga: Saga<State, Data, Name>) => Row;
+  /** Whether something that stands on it is under way, so that it must not be forgotten yet; absent: nothing can. */
+  readonly isNeeded?: (saga: Saga<State, Data, Name>) => boolean;
 }
 
 export interface SagaRecord<State extends string = string, Data = unknown, Name extends string = string> {
-  /** Of this JSON: raised when a reader must tell old from new. */
-  readonly format: 1;
+  /** Of this JSON: raised when a reader must tell old from new. From 2 on its row is sealed (`seal.ts`). */
+  readonly format: 1 | 2;
   readonly fingerprint: string;
   readonly trace: Trace;
   readonly saga: Saga<State, Data, Name>;
@@ -47,18 +57,32 @@ export interface SagaRecord<State extends string = string, Data = unknown, Name 
   readonly publishDueAtMs: number | null;
   /** The alarm as it was last set, in the same commit; one in the past has fired. */
   readonly alarmAtMs: number;
+  /** What it has cost, the row that this stands in included. Absent in records from before it was counted. */
+  readonly cost?: Spent;
+  /** What the record's counters (D1) are told that it costs, by the runs up to here. */
+  readonly billed?: Spent;
+  /** The part of `billed` that the run told which this commit closes. */
+  readonly runCost?: Spent;
 }
 
-/** A change of the record: what to store, which step made it, and whether its events close a run. */
+/** A change of the record: what to store, which step made it, whether its events close a run, and what to publish. */
 export interface RecordChange<State extends string, Data, Name extends string> {
   readonly record: SagaRecord<State, Data, Name>;
   readonly step: Step<State, Data, Name>;
   readonly closes: boolean;
+  /** Every closed run after this sequence is sent to the record at once; null: none is. */
+  readonly publishAfter: number | null;
 }
+
+/**
+ * How long a saga that has begun may go untold to the record. Most have ended by then, and are told once, as a whole: one
+ * message, one transaction's share and one row fewer than telling the beginning apart (decision 0065).
+ */
+export const FIRST_PUBLICATION_DELAY_MS = 2 * SECOND_MS;
 
 type Kind<State extends string, Data extends SagaData, Name extends string> = SagaKind<State, Data, Name, unknown>;
 
-/** The record of a saga that begins with this step: the claim of its key is its first commit. */
+/** The record of a saga that begins with this step: the claim of its key is its first commit. Publishes nothing yet. */
 export function beginRecord<State extends string, Data extends SagaData, Name extends string>(
   kind: Kind<State, Data, Name>,
   fingerprint: string,
@@ -66,7 +90,7 @@ export function beginRecord<State extends string, Data extends SagaData, Name ex
   context: StepContext,
 ): RecordChange<State, Data, Name> {
   const empty = {
-    format: 1,
+    format: SEALED_FORMAT,
     fingerprint,
     trace: context.trace,
     saga: first.saga,
@@ -77,7 +101,11 @@ export function beginRecord<State extends string, Data extends SagaData, Name ex
     publishDueAtMs: null,
     alarmAtMs: 0,
   } as const;
-  return afterStep(kind, empty, first, context);
+  const begun = afterStep(kind, empty, first, context);
+  if (!begun.closes || begun.record.terminalBody !== null) return begun;
+  const publication = { publishAttempts: 0, publishDueAtMs: context.nowMs + FIRST_PUBLICATION_DELAY_MS };
+  const record = armed({ ...begun.record, ...publication, alarmAtMs: 0 }, context.nowMs);
+  return { ...begun, record, publishAfter: null };
 }
 
 /** Takes inputs in order, as one change; null when they change nothing. */
@@ -116,7 +144,29 @@ export function afterStep<State extends string, Data extends SagaData, Name exte
     terminalBody: isTerminal ? terminalBody : null,
     ...(closes && { closedSequence: saga.sequence, ...publishedAgain(1, context) }),
   };
-  return { record: armed(record, context.nowMs), step: taken, closes };
+  // Runs that have never been sent go with the first that is.
+  const publishAfter = before.publishAttempts === 0 ? before.recordedSequence : before.closedSequence;
+  return { record: armed(record, context.nowMs), step: taken, closes, publishAfter: closes ? publishAfter : null };
+}
+
+/**
+ * The record with what the run that this commit closes tells of its cost: once it has ended, all that was not told before, and what is
+ * certain to follow. A run that closes earlier tells nothing: its payment is counted with its end.
+ * @param toCome what follows its end for certain (`afterTheEnd`).
+ */
+export function billed<Recorded extends SagaRecord>(record: Recorded, toCome: Spent): Recorded {
+  if (record.terminalBody === null) return { ...record, runCost: {} };
+  const told = record.billed ?? {};
+  const due = largerSpent(told, sumOfSpent(record.cost, toCome));
+  return { ...record, billed: due, runCost: spentSince(told, due) };
+}
+
+/** The record of which the log's projection (D1) is found to hold nothing: every closed run is to be sent once more. */
+export function afterLoss<State extends string, Data, Name extends string>(
+  record: SagaRecord<State, Data, Name>,
+  context: StepContext,
+): SagaRecord<State, Data, Name> {
+  return armed({ ...record, recordedSequence: 0, ...publishedAgain(1, context) }, context.nowMs);
 }
 
 /** The record after its closed runs were handed to the queue once more. */
@@ -145,15 +195,29 @@ export function afterAcknowledgement<State extends string, Data, Name extends st
   return isAtRest(next) ? armed(next, nowMs) : next;
 }
 
+/** Whether what a dead letter carried is still waited for: an outcome of its effect, or that its runs are recorded. */
+export function stillAwaits(record: SagaRecord, item: Redrivable): boolean {
+  return item.kind === 'effect' ? isPending(record.saga, item.effectId) : record.publishDueAtMs !== null;
+}
+
 /** Terminal, every command's effect known, every event recorded: nothing is left to do but to expire. */
 export function isAtRest(record: SagaRecord): boolean {
   return record.terminalBody !== null && record.saga.pending.length === 0 && record.publishDueAtMs === null;
 }
 
-/** When the key's record may be forgotten down to a tombstone: RETENTION_MS after the terminal state. */
+/**
+ * When the key's record may be forgotten down to a tombstone: RETENTION_MS after the terminal state, or after the last that
+ * happened since: a refund's provider may take its success back for as long as the refund's own object is there.
+ */
 export function expiresAtMs(record: SagaRecord): number {
   const { completedAtMs, updatedAtMs } = record.saga.data as SagaData;
-  return (completedAtMs ?? updatedAtMs) + RETENTION_MS;
+  return Math.max(completedAtMs ?? 0, updatedAtMs) + RETENTION_MS;
+}
+
+/** Whether something should have been done by now: a command sent, a run published, a saga at rest forgotten. */
+export function isDue(record: SagaRecord, nowMs: number): boolean {
+  if (isAtRest(record)) return nowMs >= expiresAtMs(record);
+  return [nextDueAtMs(record.saga), record.publishDueAtMs].some((dueAtMs) => dueAtMs !== null && dueAtMs <= nowMs);
 }
 
 /**

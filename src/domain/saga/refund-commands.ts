@@ -3,10 +3,11 @@
  * records of itself.
  */
 import { InvariantError } from '../errors.ts';
-import type { EventType } from '../events/catalogue.ts';
+import type { EventPayload, EventType } from '../events/catalogue.ts';
 import { toTimestamp } from '../events/envelope.ts';
 import type { RefundData, RefundedPayment } from '../refund.ts';
 import type { Backoff } from '../retry.ts';
+import type { RefundReservation } from '../rpc.ts';
 import type { SagaPolicy } from './policy.ts';
 import type { RefundCommand } from './refund-types.ts';
 import type { CommandSpec } from './table.ts';
@@ -71,8 +72,13 @@ export const REFUND_COMMAND_SPECS: Readonly<Record<RefundCommand, CommandSpec<Re
       policy.lookupScheduleMs[Math.min(issuedBefore, policy.lookupScheduleMs.length - 1)] ?? 0,
     giveUpAtMs: (saga, _command, policy) => (saga.data.unknownSinceMs ?? saga.enteredAtMs) + policy.lateWindowMs,
   },
-  credit: { name: 'credit', type: () => 'orchestrator.wallet.credit', payload: walletPayload },
-  reverse: { name: 'reverse', type: () => 'orchestrator.wallet.reverse_credit', payload: walletPayload },
+  credit: { name: 'credit', retriable: true, type: () => 'orchestrator.wallet.credit', payload: walletPayload },
+  reverse: {
+    name: 'reverse',
+    retriable: true,
+    type: () => 'orchestrator.wallet.reverse_credit',
+    payload: walletPayload,
+  },
   settle: {
     name: 'settle',
     type: () => 'orchestrator.payment.settle_refund',
@@ -92,4 +98,21 @@ export const REFUND_COMMAND_SPECS: Readonly<Record<RefundCommand, CommandSpec<Re
 export function refundFact(data: RefundData, status: 'COMPLETED' | 'FAILED'): Record<string, unknown> {
   const { amountMinor, currency } = paymentOf(data);
   return { ...ids(data), amount: amountMinor, currency, status };
+}
+
+/** What the refund learns of its payment's answer: the payload of `payment.refund_reserved`. */
+export function reservedPayload(
+  paymentId: string,
+  answer: Extract<RefundReservation, { kind: 'reserved' }>,
+): EventPayload<'payment.refund_reserved'> {
+  return {
+    payment_id: paymentId,
+    amount: answer.amountMinor,
+    currency: answer.currency,
+    wallet_id: answer.walletId,
+    service_id: answer.serviceId,
+    method: answer.method,
+    ...(answer.provider !== null && { provider: answer.provider }),
+    ...(answer.providerReference !== null && { provider_reference: answer.providerReference }),
+  };
 }

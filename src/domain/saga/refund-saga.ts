@@ -2,54 +2,31 @@
  * Pure: the refund saga as one table over the same engine: read it next to docs/saga.md, which is made from it. The pivot
  * is the provider's refund: once it has given the money back, the wallet's credit can only go forward.
  */
-import { InvariantError } from '../errors.ts';
-import type { EventPayload } from '../events/catalogue.ts';
-import { REFUND_FAILURE_MESSAGES, type RefundData, type RefundedPayment, type RefundFailureCode } from '../refund.ts';
+import type { RefundData } from '../refund.ts';
 import type { CreateRefund } from '../rpc.ts';
 import { begin } from './engine.ts';
 import { classifyForRefund } from './outcome.ts';
+import { REFUND_ATTENTION, reasonOf } from './refund-attention.ts';
 import { REFUND_COMMAND_SPECS, refundFact } from './refund-commands.ts';
-import type { RefundCommand, RefundContext, RefundRule, RefundState, RefundStep } from './refund-types.ts';
+import {
+  anotherIsOut,
+  attention,
+  budgetSpent,
+  failedUnrefused,
+  failedWith,
+  givenAfterFailure,
+  isBalance,
+  isTakenBack,
+  isWrittenOff,
+  REFUNDED,
+  reservation,
+  takenBack,
+  unknown,
+  waitsForCredit,
+} from './refund-rules.ts';
+import type { RefundCommand, RefundRule, RefundState, RefundStep } from './refund-types.ts';
 import type { NewEvent, SagaTable, StateSpec, StepContext } from './table.ts';
 
-const isBalance = ({ saga }: RefundContext): boolean => saga.data.payment?.method === 'balance';
-/** Another sending of the same command is out: that this one reached nobody proves nothing of that one (decision 0011). */
-const anotherIsOut = ({ command }: RefundContext): boolean => command !== null && !command.allHeard;
-const budgetSpent = ({ saga, nowMs, policy }: RefundContext): boolean =>
-  nowMs >= saga.enteredAtMs + policy.compensationBudgetMs;
-
-function reservation(data: RefundData, { fact }: RefundContext): RefundData {
-  if (fact?.event_type !== 'payment.refund_reserved') throw new InvariantError('reservation_fact');
-  const payload = fact.payload as EventPayload<'payment.refund_reserved'>;
-  const payment: RefundedPayment = {
-    amountMinor: payload.amount,
-    currency: payload.currency,
-    walletId: payload.wallet_id,
-    serviceId: payload.service_id,
-    method: payload.method,
-    provider: payload.provider ?? null,
-    providerReference: payload.provider_reference ?? null,
-  };
-  return { ...data, payment };
-}
-
-const unknown = (data: RefundData, { nowMs }: RefundContext): RefundData => ({
-  ...data,
-  unknownSinceMs: data.unknownSinceMs ?? nowMs,
-});
-
-const failedWith =
-  (code: RefundFailureCode) =>
-  (data: RefundData): RefundData => ({ ...data, failure: { code, message: REFUND_FAILURE_MESSAGES[code] } });
-
-const isTakenBack = ({ saga }: RefundContext): boolean => saga.data.takenBack;
-const takenBack = (data: RefundData): RefundData => ({ ...data, takenBack: true });
-
-const attention =
-  (reason: string) =>
-  (data: RefundData): RefundData => ({ ...data, attentionReason: reason });
-
-const REFUNDED: readonly RefundRule[] = [{ when: isBalance, to: 'crediting' }, { to: 'completed' }];
 const REFUSED: readonly RefundRule[] = [{ to: 'failed', learn: failedWith('refund_declined') }];
 const UNKNOWN: readonly RefundRule[] = [{ to: 'refund_unknown', learn: unknown, count: 'metrics.gateway.unknown' }];
 const AGAIN: readonly RefundRule[] = [{ again: true }];
@@ -118,18 +95,23 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
     terminal: true,
     // Providers can take a refund's success back (Stripe: `refund.failed`); what they do is what is true.
     mayTurnTo: ['reversing', 'failed'],
-    commands: () => ['settle', 'notify'],
+    // One whose taking back was written off is completed once more: that it is was told then.
+    commands: (data) => (data.completedAtMs === null ? ['settle', 'notify'] : ['settle']),
     on: {
       'refund:refused': [
+        { when: isWrittenOff },
         { when: isBalance, to: 'reversing' },
         { to: 'failed', learn: failedWith('refund_failed_after_success') },
       ],
       'settle:done': [{}],
     },
-    facts: (data) => [
-      { type: 'refund.completed', payload: refundFact(data, 'COMPLETED') },
-      { type: 'metrics.refund.success', payload: { payment_id: data.request.payment_id } },
-    ],
+    facts: (data) =>
+      data.completedAtMs === null
+        ? [
+            { type: 'refund.completed', payload: refundFact(data, 'COMPLETED') },
+            { type: 'metrics.refund.success', payload: { payment_id: data.request.payment_id } },
+          ]
+        : [{ type: 'refund.completed', payload: refundFact(data, 'COMPLETED'), repeats: true }],
   },
   failed: {
     says: 'Nothing was given back; what was reserved is free again.',
@@ -137,8 +119,16 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
     commands: () => ['settle', 'notify'],
     on: {
       'settle:done': [{}],
-      // What was thought to have reached nobody was given after all: the reservation is gone, a person must look.
-      'refund:done': [{ facts: (data) => [attentionFact(data, 'refunded_after_failure')] }],
+      'refund:done': [
+        // What was thought not to have been given was after all: the reservation is gone, a person must look.
+        {
+          when: failedUnrefused,
+          learn: givenAfterFailure,
+          facts: (data) => [attentionFact(data, 'refunded_after_failure')],
+        },
+        // The provider has said no since: this is its older word, overtaken, or told again by its key.
+        {},
+      ],
     },
     facts: (data) => [
       { type: 'refund.failed', payload: { ...refundFact(data, 'FAILED'), failure_code: data.failure?.code } },
@@ -148,8 +138,9 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
   needs_attention: {
     says: 'A person retries or resolves it; it is counted, alerted and listed.',
     commands: () => [],
-    on: {},
-    facts: (data) => [attentionFact(data, data.attentionReason ?? 'unknown')],
+    // Heard while the wallet's refusal waits for a person: there is nothing to credit any more.
+    on: { 'refund:refused': [{ when: waitsForCredit, learn: takenBack }, {}] },
+    facts: (data) => [attentionFact(data, reasonOf(data))],
   },
 };
 
@@ -204,4 +195,5 @@ export const REFUND_SAGA: SagaTable<RefundState, RefundData, RefundCommand> = {
   // Its key at the provider is one, however often it is asked for; callbacks name it without a number.
   isSameEffect: () => true,
   superseded: {},
+  attention: REFUND_ATTENTION,
 };

@@ -17,7 +17,10 @@ export interface PendingCommand<Name extends string = string> {
   /** How often it was handed to a queue. */
   readonly attempts: number;
   readonly firstSentAtMs: number | null;
-  /** Of every sending but the last an outcome is known. False once one was sent again with none heard: it may have acted. */
+  /**
+   * Of every sending but the last an outcome is known. False once one was sent again with none heard, or another delivery has
+   * asked to carry it out: that one may have acted.
+   */
   readonly allHeard: boolean;
   /** The last sending has been answered; the command is pending because the answer was to try again. */
   readonly heard: boolean;
@@ -39,6 +42,22 @@ export interface Saga<State extends string = string, Data = unknown, Name extend
   readonly settled: Readonly<Record<string, string>>;
   /** How the commands of the present state have ended, for states that wait for several. */
   readonly results: Readonly<Record<string, Result>>;
+  /** Effects that were given up with no answer: a person's retry sends them again, under their own ids. */
+  readonly spent?: readonly PendingCommand<Name>[];
+  /** How often each question had been asked when a person began its schedule anew. */
+  readonly askedBefore?: Readonly<Record<string, number>>;
+  /** A person's last move: the same once more is answered, not made. */
+  readonly lastMove?: OperatorMove;
+}
+
+/** What a person does about a saga that needs attention (decision 0052). */
+export interface OperatorMove {
+  /** `resolve`: the person has found out what is true, and states it. */
+  readonly kind: 'retry' | 'resolve';
+  readonly resolution?: string;
+  readonly providerReference?: string;
+  readonly actor: string;
+  readonly reason: string;
 }
 
 export interface CommandSpec<Data, Name extends string = string> {
@@ -49,6 +68,11 @@ export interface CommandSpec<Data, Name extends string = string> {
   readonly repeats?: boolean;
   /** A question, not an effect: dropped when the saga moves on, and waits for its schedule before it is asked. */
   readonly waitMs?: (policy: SagaPolicy, issuedBefore: number) => number;
+  /**
+   * A person's retry may issue it again. Given up with no answer it may have acted: it is kept, and sent again under its
+   * own effect id. Refused, that id stays refused for ever (L6): the next ones end in `.r2`, `.r3`, …
+   */
+  readonly retriable?: boolean;
   /** A direct call to another object, not a message; sent again just the same. */
   readonly isCall?: boolean;
   /** How long with no outcome heard before it is sent again. Absent: the policy's `resend`. */
@@ -63,6 +87,8 @@ export interface RuleContext<Data> extends StepContext {
   readonly fact: Fact | null;
   /** The command that the result is of, while it is pending. */
   readonly command: PendingCommand | null;
+  /** A person's move, where the rule is one of a move's. */
+  readonly move?: OperatorMove;
 }
 
 export interface Rule<State extends string, Data, Name extends string> {
@@ -101,6 +127,31 @@ export interface StateSpec<State extends string, Data, Name extends string> {
   readonly facts?: (data: Data) => readonly NewEvent[];
 }
 
+/** What one move does. Its `to` enters a state once more: what of it is done stays done, the rest is tried anew. */
+export interface MoveRule<State extends string, Data, Name extends string>
+  extends Omit<Rule<State, Data, Name>, 'again' | 'afterMs'> {
+  /** Commands whose effects the person states to be there. */
+  readonly stated?: readonly Name[];
+}
+
+/** The moves that one reason for attention takes. A move with no rule that holds is not possible. */
+export interface AttentionMoves<State extends string, Data, Name extends string> {
+  readonly says: string;
+  readonly retry: readonly MoveRule<State, Data, Name>[];
+  /** By what the person states. */
+  readonly resolve: Readonly<Record<string, readonly MoveRule<State, Data, Name>[]>>;
+}
+
+export interface AttentionSpec<State extends string, Data, Name extends string> {
+  /** Why a person is needed, or null. Not only in `needs_attention`: what comes late to a terminal saga needs one too. */
+  readonly reasonOf: (saga: Saga<State, Data, Name>) => string | null;
+  readonly moves: Readonly<Record<string, AttentionMoves<State, Data, Name>>>;
+  /** The fact that a move leaves in the log. */
+  readonly fact: (data: Data, reason: string, move: OperatorMove) => NewEvent;
+  /** What is known of it no more, once the saga goes on. */
+  readonly leave: (data: Data) => Data;
+}
+
 export interface NewEvent {
   readonly type: EventType;
   readonly payload: Record<string, unknown>;
@@ -124,6 +175,7 @@ export interface SagaTable<State extends string, Data, Name extends string> {
   readonly isSameEffect: (data: Data, fact: Fact | null) => boolean;
   /** Rules, whatever the state, for late outcomes of an effect that a newer, other one of its command has replaced. */
   readonly superseded: Rules<State, Data, Name>;
+  readonly attention: AttentionSpec<State, Data, Name>;
 }
 
 export interface StepContext {
@@ -139,8 +191,16 @@ export interface StepContext {
 export type StepInput =
   | { readonly kind: 'outcome'; readonly outcome: Outcome }
   | { readonly kind: 'timer' }
-  /** A command's message became a dead letter: it is due again at once (ours), or its result is `spent`. */
-  | { readonly kind: 'died'; readonly effectId: string };
+  /** A delivery that may not be the first asks whether to carry the command out: from now on an unheard one may be out. */
+  | { readonly kind: 'asked'; readonly effectId: string }
+  /**
+   * A command's message became a dead letter: it is due again (our own consumers', and any while another sending is out), or
+   * its result is `spent`.
+   */
+  | { readonly kind: 'died'; readonly effectId: string }
+  /** A person asks for a pending command to be sent again now, without waiting for its time. */
+  | { readonly kind: 'redrive'; readonly effectId: string }
+  | { readonly kind: 'move'; readonly move: OperatorMove };
 
 export interface Step<State extends string, Data, Name extends string> {
   readonly saga: Saga<State, Data, Name>;

@@ -1,0 +1,77 @@
+/**
+ * Pure: dead letters: what can be read of a message that died, whose it is, and what may become of it. A letter is present
+ * until a person has it redriven or discards it, and never leaves the record (X3: in = redriven + discarded + present).
+ */
+import { envelopeSchema } from './events/envelope.ts';
+import type { Scope } from './ids.ts';
+import { publicationSchema } from './messages.ts';
+import type { Redrivable } from './rpc.ts';
+
+export const DEAD_LETTER_STATUSES = ['present', 'redriven', 'discarded'] as const;
+export type DeadLetterStatus = (typeof DEAD_LETTER_STATUSES)[number];
+
+/** Series of `metric_counters`, each moved in the transaction that it counts. */
+export const DEAD_LETTER_SERIES = {
+  stored: 'dead_letters.stored',
+  redriven: 'dead_letters.redriven',
+  discarded: 'dead_letters.discarded',
+} as const;
+
+/** `message_type` of a run of events on its way to the record, which is no event itself. */
+export const PUBLICATION_TYPE = 'publication';
+
+/** What a message says of itself; all null for one that nobody can read. */
+export interface MessageIdentity {
+  readonly message_type: string | null;
+  readonly group_id: string | null;
+  readonly effect_id: string | null;
+  readonly merchant: string | null;
+  readonly mode: Scope['mode'] | null;
+}
+
+const UNREADABLE: MessageIdentity = {
+  message_type: null,
+  group_id: null,
+  effect_id: null,
+  merchant: null,
+  mode: null,
+};
+
+/** Read by the envelope alone: an event of an unknown type, or whose payload is broken, still says whose it is. */
+export function identityOf(body: unknown): MessageIdentity {
+  const event = envelopeSchema.safeParse(body);
+  if (event.success) {
+    const { event_type: type, metadata } = event.data;
+    return {
+      message_type: type,
+      group_id: metadata.message_group_id,
+      effect_id: metadata.message_deduplication_id,
+      merchant: metadata.merchant,
+      mode: metadata.mode,
+    };
+  }
+  const publication = publicationSchema.safeParse(body);
+  const row = publication.data?.payment ?? publication.data?.refund;
+  if (publication.data === undefined || row === undefined) return UNREADABLE;
+  const { merchant, mode } = row;
+  return { ...UNREADABLE, message_type: PUBLICATION_TYPE, group_id: publication.data.group_id, merchant, mode };
+}
+
+/** What its owner can be asked to send again; null for a letter that can only be discarded. */
+export function redrivableOf(letter: Pick<MessageIdentity, 'message_type' | 'effect_id'>): Redrivable | null {
+  if (letter.effect_id !== null) return { kind: 'effect', effectId: letter.effect_id };
+  return letter.message_type === PUBLICATION_TYPE ? { kind: 'publication' } : null;
+}
+
+/** What the name of a log begins with, by what the id of its entity begins with. */
+const LOG_PREFIXES: ReadonlyMap<string, string> = new Map([
+  ['pay_', 'payment_'],
+  ['ref_', 'refund_'],
+  ['we_', 'endpoint_'],
+]);
+
+/** The log of an entity: `pay_…` → `payment_pay_…`; null for an id that no log is named by. */
+export function groupOf(entityId: string): string | null {
+  const prefix = LOG_PREFIXES.get(entityId.slice(0, entityId.indexOf('_') + 1));
+  return prefix === undefined ? null : prefix + entityId;
+}

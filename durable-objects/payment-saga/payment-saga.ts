@@ -40,6 +40,7 @@ export class PaymentSaga extends SagaObject<PaymentState, PaymentData, PaymentCo
 
   /** Sets part of the payment aside for a refund, once per refund id; null: all that is left. */
   reserveRefund(scope: Scope, refundId: string, amountMinor: number | null): RefundReservation {
+    this.host.cost.called();
     const record = this.host.owned(scope);
     if (record === null) return { kind: 'payment_not_found' };
     const { answer, data } = reserveRefund(record.saga, refundId, amountMinor);
@@ -49,6 +50,7 @@ export class PaymentSaga extends SagaObject<PaymentState, PaymentData, PaymentCo
 
   /** Tells how a refund ended, any number of times; `released` also takes a completed one back. */
   settleRefund(refundId: string, settlement: RefundSettlement): void {
+    this.host.cost.called();
     // A payment that has expired keeps no count any more, and nothing can be refunded of it.
     if (this.host.load() === 'expired') return;
     this.host.apply(({ saga }, context) => settleRefund(saga, refundId, settlement, context));

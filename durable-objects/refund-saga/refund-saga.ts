@@ -9,7 +9,8 @@ import { publicIdFromHex } from '../../src/domain/ids.ts';
 import type { RefundData } from '../../src/domain/refund.ts';
 import { REFUND_KIND } from '../../src/domain/refund-view.ts';
 import type { CreateRefund, CreateRefundResult, RefundReservation, RefundSagaRpc } from '../../src/domain/rpc.ts';
-import { effectIdOf } from '../../src/domain/saga/engine.ts';
+import { effectIdOf } from '../../src/domain/saga/effects.ts';
+import { reservedPayload } from '../../src/domain/saga/refund-commands.ts';
 import { beginRefund, refundDataOf } from '../../src/domain/saga/refund-saga.ts';
 import type { RefundCommand, RefundState } from '../../src/domain/saga/refund-types.ts';
 import type { PendingCommand } from '../../src/domain/saga/table.ts';
@@ -75,12 +76,11 @@ export class RefundSaga extends SagaObject<RefundState, RefundData, RefundComman
     const command = saga.pending.find(({ name }) => name === 'reserve');
     const effectId = command === undefined ? null : effectIdOf(command);
     if (effectId === null) throw new InvariantError('reserve_pending', { refund_id: refundId });
-    this.deliver([
-      {
-        effect_id: effectId,
-        fact: { event_type: 'payment.refund_reserved', payload: reserved(request.payment_id, answer) },
-      },
-    ]);
+    const fact = {
+      event_type: 'payment.refund_reserved' as const,
+      payload: reservedPayload(request.payment_id, answer),
+    };
+    this.deliver([{ effect_id: effectId, fact }], false);
     return null;
   }
 
@@ -95,22 +95,6 @@ export class RefundSaga extends SagaObject<RefundState, RefundData, RefundComman
     const payload = event.payload as EventPayload<'orchestrator.payment.settle_refund'>;
     await paymentSagaStub(this.env, payload.payment_id)?.settleRefund(payload.refund_id, payload.settlement);
     const fact = { event_type: 'payment.refund_settled' as const, payload };
-    this.deliver([{ effect_id: event.metadata.message_deduplication_id, fact }]);
+    this.deliver([{ effect_id: event.metadata.message_deduplication_id, fact }], false);
   }
-}
-
-function reserved(
-  paymentId: string,
-  answer: Extract<RefundReservation, { kind: 'reserved' }>,
-): EventPayload<'payment.refund_reserved'> {
-  return {
-    payment_id: paymentId,
-    amount: answer.amountMinor,
-    currency: answer.currency,
-    wallet_id: answer.walletId,
-    service_id: answer.serviceId,
-    method: answer.method,
-    ...(answer.provider !== null && { provider: answer.provider }),
-    ...(answer.providerReference !== null && { provider_reference: answer.providerReference }),
-  };
 }

@@ -6,6 +6,7 @@
 import type { Publication } from '../../src/domain/messages.ts';
 import type { PendingCommand } from '../../src/domain/saga/table.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
+import type { SagaCost } from './cost.ts';
 
 /** The queue of a command, by the service in its type: `orchestrator.{service}.{action}`. */
 function queueOf(env: Env, eventType: string): Queue {
@@ -24,19 +25,27 @@ function queueOf(env: Env, eventType: string): Queue {
  * Sends each command. What only the gateway may know is added to its messages here and is not in the stored event: the
  * payment token, and that an earlier sending has had no answer.
  */
-export async function sendCommands(env: Env, commands: readonly PendingCommand[], token?: string): Promise<void> {
+export async function sendCommands(
+  env: Env,
+  cost: SagaCost,
+  commands: readonly PendingCommand[],
+  token?: string,
+): Promise<void> {
   await Promise.all(
     commands.map(async ({ event, allHeard }) => {
       if (event === null) return;
       const queue = queueOf(env, event.event_type);
       const forGateway = { ...(token !== undefined && { token }), ...(!allHeard && { unheard: true }) };
       const payload = queue === env.GATEWAY_COMMANDS ? { ...event.payload, ...forGateway } : event.payload;
-      await guarded(() => queue.send({ ...event, payload }), event.event_type, event.metadata.message_group_id);
+      const message = { ...event, payload };
+      cost.sent(message);
+      await guarded(() => queue.send(message), event.event_type, event.metadata.message_group_id);
     }),
   );
 }
 
-export async function sendPublication(env: Env, publication: Publication): Promise<void> {
+export async function sendPublication(env: Env, cost: SagaCost, publication: Publication): Promise<void> {
+  cost.sent(publication);
   await guarded(() => env.PAYMENT_EVENTS.send(publication), 'publication', publication.group_id);
 }
 

@@ -1,104 +1,63 @@
 /**
  * What every saga's object does, whatever its kind: keeps the record, commits each change (state, events, commands and
- * alarm together) and only then sends; answers reads, outcomes and acknowledgements; sends again by its alarm whatever has
+ * alarm together) and only then sends; takes outcomes and acknowledgements; sends again by its alarm whatever has
  * no outcome, for as long as it takes. It decides nothing: the saga's table does (src/domain/saga). Used by the shells.
  */
 import { readConfig } from '../../src/config.ts';
+import { afterTheEnd, REQUEST } from '../../src/domain/cost/work.ts';
 import { InvariantError } from '../../src/domain/errors.ts';
 import { differingFields } from '../../src/domain/idempotency.ts';
 import type { Scope } from '../../src/domain/ids.ts';
-import { MINUTE_MS, WAITERS_MAX } from '../../src/domain/limits.ts';
-import type { Publication } from '../../src/domain/messages.ts';
-import type {
-  Acknowledgement,
-  Delivered,
-  DescribeKeyResult,
-  ReadEventsResult,
-  ReadSagaResult,
-  Trace,
-} from '../../src/domain/rpc.ts';
-import { effectIdOf, step } from '../../src/domain/saga/engine.ts';
+import { DAY_MS, MINUTE_MS, WAITERS_MAX } from '../../src/domain/limits.ts';
+import { readLiveRequest } from '../../src/domain/live.ts';
+import type { Acknowledgement, Delivered, RetireResult, Trace } from '../../src/domain/rpc.ts';
+import { isPending, step } from '../../src/domain/saga/engine.ts';
 import { runsOf } from '../../src/domain/saga/publication.ts';
 import {
   afterAcknowledgement,
+  afterLoss,
   afterPublishing,
   afterStep,
+  armed,
   beginRecord,
+  billed,
   expiresAtMs,
   isAtRest,
   type RecordChange,
   type SagaData,
-  type SagaKind,
   type SagaRecord,
   takeInputs,
 } from '../../src/domain/saga/record.ts';
 import type { PendingCommand, Step, StepContext, StepInput } from '../../src/domain/saga/table.ts';
+import { retentionVerdict, tombstoneOf } from '../../src/domain/saga/tombstone.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
 import { sendCommands, sendPublication } from './dispatch.ts';
-import { SagaStore } from './store.ts';
+import { LiveStreams } from './live.ts';
+import { logCommit } from './log-commit.ts';
+import type { Claim, ClaimResult, HostOptions } from './options.ts';
+import { SagaReader } from './saga-reader.ts';
 
 /** If an alarm ever fails, it comes again after this, whatever the platform's own retries do. */
 const WATCHDOG_MS = MINUTE_MS;
 
-/** The part of a publication that says what the entity amounts to now. */
-export type RowPart = Pick<Publication, 'payment' | 'refund'>;
-
-export interface HostOptions<State extends string, Data extends SagaData, Name extends string> {
-  readonly kind: SagaKind<State, Data, Name, RowPart>;
-  /** Secrets that the gateway's messages carry and no stored event does. */
-  readonly token?: (data: Data) => string | undefined;
-  /** Carries out commands that are direct calls to another object instead of messages; absent: there are none. */
-  readonly call?: (command: PendingCommand<Name>) => Promise<void>;
-}
-
-/** What a request brings that claims a key. */
-export interface Claim {
-  readonly fingerprint: string;
-  readonly request: object;
-  readonly trace: Trace;
-  readonly scope: Scope;
-}
-
-export type ClaimResult =
-  | { readonly kind: 'created' | 'replayed' }
-  | { readonly kind: 'key_expired' }
-  | { readonly kind: 'key_reused'; readonly fields: readonly string[] };
-
-export class SagaHost<State extends string, Data extends SagaData, Name extends string> {
+export class SagaHost<State extends string, Data extends SagaData, Name extends string> extends SagaReader<
+  State,
+  Data,
+  Name
+> {
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
-  readonly #options: HostOptions<State, Data, Name>;
-  readonly #store: SagaStore<SagaRecord<State, Data, Name>>;
-  /** As stored; `undefined`: not read yet in this life of the object. */
-  #record: SagaRecord<State, Data, Name> | 'expired' | null | undefined;
   readonly #waiters = new Set<() => void>();
+  readonly #live: LiveStreams;
 
   constructor(ctx: DurableObjectState, env: Env, options: HostOptions<State, Data, Name>) {
+    super(ctx.storage, options);
     this.#ctx = ctx;
     this.#env = env;
-    this.#options = options;
-    this.#store = new SagaStore(ctx.storage.sql);
-  }
-
-  /** The record; `expired` where a tombstone is left; null for an object that holds nothing. */
-  load(): SagaRecord<State, Data, Name> | 'expired' | null {
-    if (this.#record === undefined) this.#record = this.#store.load();
-    return this.#record;
-  }
-
-  /** @throws InvariantError where there is none. */
-  requireRecord(): SagaRecord<State, Data, Name> {
-    const record = this.load();
-    if (record === null || record === 'expired') throw new InvariantError('saga_record_present');
-    return record;
-  }
-
-  /** The record, for its own merchant and mode only. */
-  owned(scope: Scope): SagaRecord<State, Data, Name> | null {
-    const record = this.load();
-    if (record === null || record === 'expired') return null;
-    const owner = record.saga.data.scope;
-    return owner.merchant === scope.merchant && owner.mode === scope.mode ? record : null;
+    this.#live = new LiveStreams(ctx, {
+      eventsAfter: (sequence) => this.eventsAfter(sequence),
+      isEnded: () => this.requireRecord().terminalBody !== null,
+    });
   }
 
   /**
@@ -110,10 +69,11 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
     first: (context: StepContext) => Step<State, Data, Name>,
   ): ClaimResult {
     const known = this.load();
+    this.cost.add(REQUEST);
     if (known === 'expired') return { kind: 'key_expired' };
     if (known === null) {
       const context = this.context(trace, scope);
-      this.#commit(beginRecord(this.#options.kind, fingerprint, first(context), context), 0);
+      this.#commit(beginRecord(this.options.kind, fingerprint, first(context), context));
       return { kind: 'created' };
     }
     if (known.fingerprint === fingerprint) return { kind: 'replayed' };
@@ -122,9 +82,9 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
 
   /** Takes back a claim of which nothing has come: the key is free again. */
   forget(): void {
-    this.#store.forget();
-    this.#record = null;
-    this.#ctx.waitUntil(this.#ctx.storage.deleteAlarm());
+    this.store.forget();
+    this.record = null;
+    this.#ctx.waitUntil(this.cost.storage.deleteAlarm());
   }
 
   /** Commits a step that is not an outcome: a change of what the saga knows, and its facts. Null: nothing changes. */
@@ -132,55 +92,48 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
     const record = this.requireRecord();
     const context = this.context(record.trace, record.saga.data.scope);
     const taken = change(record, context);
-    if (taken !== null) this.#commit(afterStep(this.#options.kind, record, taken, context), record.closedSequence);
+    if (taken !== null) this.#commit(afterStep(this.options.kind, record, taken, context));
   }
 
-  read(scope: Scope): ReadSagaResult {
-    const record = this.owned(scope);
-    if (record === null) return { kind: 'not_found' };
-    const body = JSON.stringify(this.#options.kind.view(record.saga));
-    return { kind: 'found', body, terminal: record.terminalBody !== null };
+  /**
+   * The timeline as a stream (`liveRequest`): 101, 404 where there is none for this scope, 410 where it has expired, 503 where
+   * there are too many.
+   */
+  openStream(request: Request): Response {
+    const asked = readLiveRequest(request);
+    if (asked === null) return new Response(null, { status: 404 });
+    if (this.owned(asked.scope) === null) {
+      return new Response(null, { status: this.isExpiredFor(asked.scope) ? 410 : 404 });
+    }
+    return this.#live.open(asked.afterSequence);
   }
 
-  /** A terminal entity answers with the bytes kept at that moment; a running one as it is. */
-  body(): { readonly body: string; readonly terminal: boolean } {
-    const record = this.requireRecord();
-    const body = record.terminalBody ?? JSON.stringify(this.#options.kind.view(record.saga));
-    return { body, terminal: record.terminalBody !== null };
-  }
-
-  /** At most `limit` events of the log, after `afterSequence`, in order. */
-  readEvents(scope: Scope, afterSequence: number, limit: number): ReadEventsResult {
-    const record = this.owned(scope);
-    if (record === null) return { kind: 'not_found' };
-    const events = this.#store
-      .commitsAfter(afterSequence)
-      .flatMap((commit) => commit.events)
-      .filter((event) => event.metadata.sequence > afterSequence);
-    const terminal = record.terminalBody !== null;
-    return { kind: 'found', events: events.slice(0, limit), more: events.length > limit, terminal };
-  }
-
-  /** What became of the key that the object is named by. */
-  describeKey(): DescribeKeyResult {
+  /**
+   * The tombstone, for whoever is about to archive what the record has; one whose time has come is emptied now, in case its
+   * alarm was lost. `kept`: when to ask again.
+   */
+  retire(): RetireResult {
+    const nowMs = Date.now();
+    const before = this.load();
+    if (before !== null && before !== 'expired' && retentionVerdict(this.kind, before, nowMs) === 'due') this.alarm();
     const record = this.load();
-    if (record === null) return { kind: 'unused' };
-    if (record === 'expired') return { kind: 'expired' };
-    const { id, status } = this.#options.kind.view(record.saga);
-    return {
-      kind: 'used',
-      entityId: id,
-      status,
-      createdAtMs: record.saga.data.createdAtMs,
-      expiresAtMs: record.terminalBody === null ? null : expiresAtMs(record),
-    };
+    if (record === null) return { kind: 'unknown_saga' };
+    const tombstone = record === 'expired' ? this.store.tombstone() : null;
+    if (tombstone !== null) return { kind: 'retired', tombstone };
+    const dueAtMs = record === 'expired' ? nowMs : expiresAtMs(record);
+    return { kind: 'kept', dueAtMs: Math.max(dueAtMs, nowMs + DAY_MS) };
   }
 
-  /** Whether the effect of a command has no outcome yet. */
+  /**
+   * Whether the effect of a command has no outcome yet. Asked by a delivery that may begin its call after this answer: that
+   * is stored first, so that "not sent" of another delivery, heard in between, is no proof (decision 0011).
+   */
   awaits(effectId: string): boolean {
     const record = this.load();
     if (record === null || record === 'expired') return false;
-    return record.saga.pending.some((command) => effectIdOf(command) === effectId);
+    const isAwaited = isPending(record.saga, effectId);
+    if (isAwaited) this.take([{ kind: 'asked', effectId }]);
+    return isAwaited;
   }
 
   /** Takes inputs in order, as one commit. */
@@ -190,9 +143,17 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
     if (record === 'expired') return { kind: 'delivered' };
     if (record === null) return { kind: 'unknown_saga' };
     const context = this.context(record.trace, record.saga.data.scope);
-    const change = takeInputs(this.#options.kind, record, inputs, context);
-    if (change !== null) this.#commit(change, record.closedSequence);
+    const change = takeInputs(this.options.kind, record, inputs, context);
+    if (change !== null) this.#commit(change);
     return { kind: 'delivered' };
+  }
+
+  /** Sends every run that is not known to be recorded, before its time. */
+  publishAgain(): void {
+    const record = this.requireRecord();
+    const context = this.context(record.trace, record.saga.data.scope);
+    this.#publish(record, record.recordedSequence);
+    this.#replace(armed(afterPublishing(record, context), context.nowMs));
   }
 
   /**
@@ -201,10 +162,12 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
    */
   acknowledge(acknowledgement: Acknowledgement): void {
     const record = this.load();
-    if (record === null || record === 'expired' || isAtRest(record)) return;
+    if (record === null || record === 'expired') return;
+    this.cost.add(acknowledgement.spent);
+    if (isAtRest(record)) return;
     const next = afterAcknowledgement(record, acknowledgement, Date.now());
     if (isAtRest(next)) this.#replace(next);
-    else this.#record = next;
+    else this.record = next;
   }
 
   /**
@@ -214,19 +177,36 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
   alarm(): void {
     const stored = this.load();
     if (stored === null || stored === 'expired') return;
-    this.#ctx.waitUntil(this.#ctx.storage.setAlarm(Date.now() + WATCHDOG_MS));
+    this.cost.called();
+    // One that is only to be forgotten needs no watchdog, which is a written row: what fails then is set again below.
+    const isOver = retentionVerdict(this.kind, stored, Date.now()) !== 'not_yet';
+    if (!isOver) this.#armWatchdog();
     try {
       // It has fired, whatever the clock says: the next one must be set.
-      this.#record = { ...stored, alarmAtMs: 0 };
-      this.#onAlarm(this.#record);
+      this.record = { ...stored, alarmAtMs: 0 };
+      this.#onAlarm(this.record);
     } catch (error) {
-      this.#record = undefined;
+      this.record = undefined;
+      if (isOver) this.#armWatchdog();
       logLine('saga.alarm_failed', {
-        group_id: this.#groupId(stored.saga.data),
+        group_id: this.groupId(stored.saga.data),
         error: errorText(error),
         alert: true,
       });
     }
+  }
+
+  #armWatchdog(): void {
+    this.#ctx.waitUntil(this.cost.storage.setAlarm(Date.now() + WATCHDOG_MS));
+  }
+
+  /** Publishes every run once more when the record has acknowledged them all and yet knows less; says whether. */
+  republishLost(seenSequence: number): boolean {
+    const record = this.requireRecord();
+    if (record.publishDueAtMs !== null || seenSequence >= record.closedSequence) return false;
+    this.#publish(record, 0);
+    this.#replace(afterLoss(record, this.context(record.trace, record.saga.data.scope)));
+    return true;
   }
 
   /** Resolves when the entity is terminal, or after `waitMs`. */
@@ -236,7 +216,7 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
     const waited = Promise.withResolvers<void>();
     const timer = setTimeout(waited.resolve, waitMs);
     this.#waiters.add(waited.resolve);
-    await waited.promise;
+    await this.cost.during(waited.promise);
     clearTimeout(timer);
     this.#waiters.delete(waited.resolve);
   }
@@ -258,84 +238,99 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
 
   #onAlarm(record: SagaRecord<State, Data, Name>): void {
     const nowMs = Date.now();
-    if (isAtRest(record) && nowMs >= expiresAtMs(record)) {
-      this.#store.expire(this.#options.kind.view(record.saga).id, nowMs);
-      this.#record = 'expired';
-      this.#ctx.waitUntil(this.#ctx.storage.deleteAlarm());
+    const { kind } = this.options;
+    const verdict = retentionVerdict(kind, record, nowMs);
+    if (verdict === 'due') {
+      this.#expire(record, nowMs);
       return;
     }
-    const { kind } = this.#options;
+    if (verdict === 'held_back') {
+      this.#ctx.waitUntil(this.cost.storage.setAlarm(nowMs + DAY_MS));
+      logLine('saga.held_back', { group_id: this.groupId(record.saga.data), saga_state: record.saga.state });
+      return;
+    }
     const context = this.context(record.trace, record.saga.data.scope);
     const publishes = record.publishDueAtMs !== null && record.publishDueAtMs <= nowMs;
     if (publishes) this.#publish(record, record.recordedSequence);
     const published = publishes ? afterPublishing(record, context) : record;
     const taken = step(kind.table, record.saga, { kind: 'timer' }, context);
-    this.#commit(afterStep(kind, published, taken, context), record.closedSequence);
+    this.#commit(afterStep(kind, published, taken, context));
+  }
+
+  /**
+   * Leaves a tombstone, and no alarm: the one that woke it has fired. Whoever still listens has been told all there is, and is
+   * sent away. One transaction: it is all there afterwards or all gone, whatever fails in between.
+   */
+  #expire(record: SagaRecord<State, Data, Name>, nowMs: number): void {
+    this.#live.advance();
+    const tombstone = tombstoneOf(this.kind, record, this.eventsAfter(0), this.store.lastSeal(), nowMs);
+    this.#ctx.storage.transactionSync(() => this.store.expire(tombstone));
+    this.record = 'expired';
+    logLine('saga.expired', { group_id: this.groupId(record.saga.data), sequence: record.saga.sequence });
   }
 
   /**
    * The one way in which state changes: the step's events and the saga as one row, then the alarm, with no await between,
    * so that they commit together; the output gate holds the sends until they have.
-   * @param closedBefore the last sequence of the newest run that was closed before.
    */
-  #commit({ record, step: taken, closes }: RecordChange<State, Data, Name>, closedBefore: number): void {
-    if (taken.events.length > 0) this.#store.append({ events: taken.events, closes }, record);
-    else this.#store.replace(record);
+  #commit({ record: made, step: taken, closes, publishAfter }: RecordChange<State, Data, Name>): void {
+    const record = this.#charged(made, taken.events.length > 0, closes);
+    if (taken.events.length > 0) this.store.append({ events: taken.events, closes }, record);
+    else this.store.replace(record);
     this.#setAlarm(record);
-    this.#record = record;
-    this.#ctx.waitUntil(this.#send(taken.send, record.saga.data));
-    if (closes) this.#publish(record, closedBefore);
+    this.record = record;
+    this.#ctx.waitUntil(this.cost.during(this.#send(taken.send, record.saga.data)));
+    if (publishAfter !== null) this.#publish(record, publishAfter);
     if (record.terminalBody !== null) this.#wakeWaiters();
-    logLine('saga.committed', {
-      group_id: this.#groupId(record.saga.data),
-      saga_state: record.saga.state,
-      sequence: record.saga.sequence,
-      events: taken.events.map((event) => event.event_type).join(' '),
-      sent: taken.send.map((command) => command.event?.event_type ?? command.name).join(' '),
-      trace_id: record.trace.traceId,
-    });
+    if (taken.events.length > 0) this.#live.advance();
+    logCommit(this.groupId(record.saga.data), record, taken);
   }
 
   /** Stores a record that has nothing new to tell. */
-  #replace(record: SagaRecord<State, Data, Name>): void {
-    this.#store.replace(record);
+  #replace(made: SagaRecord<State, Data, Name>): void {
+    const record = this.#charged(made, false, false);
+    this.store.replace(record);
     this.#setAlarm(record);
-    this.#record = record;
+    this.record = record;
   }
 
   /** Writes the alarm when it is not the one that is set already. */
   #setAlarm(record: SagaRecord<State, Data, Name>): void {
-    const known = this.#record;
-    const isSet = known !== undefined && known !== null && known !== 'expired' && known.alarmAtMs === record.alarmAtMs;
-    if (!isSet) this.#ctx.waitUntil(this.#ctx.storage.setAlarm(record.alarmAtMs));
+    if (!this.#isAlarmSet(record)) this.#ctx.waitUntil(this.cost.storage.setAlarm(record.alarmAtMs));
+  }
+
+  #isAlarmSet(record: SagaRecord<State, Data, Name>): boolean {
+    const known = this.record;
+    return known !== undefined && known !== null && known !== 'expired' && known.alarmAtMs === record.alarmAtMs;
+  }
+
+  /** The record as it is to be written, with what it has cost, and what the run tells of that which it closes. */
+  #charged(record: SagaRecord<State, Data, Name>, isNewRow: boolean, closes: boolean): SagaRecord<State, Data, Name> {
+    this.store.makeReady();
+    const known = this.record;
+    const isWaiting = known !== undefined && known !== null && known !== 'expired' && known.publishDueAtMs !== null;
+    const earlier = isWaiting ? (known.publishAttempts > 0 ? 'out' : 'untold') : 'recorded';
+    const toCome = closes && record.terminalBody !== null ? afterTheEnd(earlier) : {};
+    const charged = this.cost.charged(record, isNewRow, !this.#isAlarmSet(record));
+    return closes ? billed(charged, toCome) : charged;
   }
 
   async #send(commands: readonly PendingCommand<Name>[], data: Data): Promise<void> {
-    const { call, token, kind } = this.#options;
+    const { call, token, kind } = this.options;
     const isCall = (command: PendingCommand<Name>) => kind.table.commands[command.name].isCall === true;
     const messages = commands.filter((command) => !isCall(command));
     const calls = commands.filter(isCall).map((command) => call?.(command));
-    await Promise.all([sendCommands(this.#env, messages, token?.(data)), ...calls]);
+    await Promise.all([sendCommands(this.#env, this.cost, messages, token?.(data)), ...calls]);
   }
 
   /** Sends the closed runs after `sequence` to the record. */
   #publish(record: SagaRecord<State, Data, Name>, sequence: number): void {
-    const runs = runsOf(this.#store.commitsAfter(sequence));
+    const runs = runsOf(this.store.commitsAfter(sequence));
     if (runs.length === 0) return;
-    const publication: Publication = {
-      kind: 'publication',
-      group_id: this.#groupId(record.saga.data),
-      ...this.#options.kind.row(record.saga),
-      runs: runs.map(({ first, last, events }) => ({ first, last, events: [...events] })),
-    };
-    this.#ctx.waitUntil(sendPublication(this.#env, publication));
+    this.#ctx.waitUntil(this.cost.during(sendPublication(this.#env, this.cost, this.publicationOf(record, runs))));
   }
 
   #wakeWaiters(): void {
     for (const wake of this.#waiters) wake();
-  }
-
-  #groupId(data: Data): string {
-    return this.#options.kind.table.group(data).groupId;
   }
 }

@@ -13,7 +13,7 @@ import { signCallback } from '../../src/gateway/signature.ts';
 import type { Behaviour } from './behaviours.ts';
 import { chargeBody, refundBody, SETTLE_AFTER_MS, settleCharge } from './rows.ts';
 import type { CallbackRow, ChargeRow, RefundRow } from './schema.ts';
-import type { BookStore } from './store.ts';
+import type { BookStore, DeskBooks } from './store.ts';
 
 /** Between the two of a pair: enough that they are two deliveries. */
 const NEXT_AFTER_MS = 150;
@@ -25,7 +25,7 @@ const BATCH_MAX = 50;
 
 /** Stores the callbacks that a charge causes; when the first is due, or null for none. */
 export function announceCharge(
-  store: BookStore,
+  store: DeskBooks,
   provider: string,
   charge: ChargeRow,
   behaviour: Behaviour,
@@ -60,7 +60,7 @@ export function announceCharge(
 
 /** Stores the callback that a pending refund causes; when it is due, or null for none. */
 export function announceRefund(
-  store: BookStore,
+  store: DeskBooks,
   provider: string,
   refund: RefundRow,
   charge: ChargeRow,

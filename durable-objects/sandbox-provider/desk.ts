@@ -27,7 +27,7 @@ import {
   withRefund,
 } from './rows.ts';
 import type { ChargeRow, RefundRow } from './schema.ts';
-import type { BookStore } from './store.ts';
+import type { DeskBooks } from './store.ts';
 
 export interface Reply {
   readonly status: number;
@@ -44,9 +44,9 @@ export const LOST_ANSWER_MS = 3_000;
 
 export class Desk {
   readonly #provider: string;
-  readonly #store: BookStore;
+  readonly #store: DeskBooks;
 
-  constructor(provider: string, store: BookStore) {
+  constructor(provider: string, store: DeskBooks) {
     this.#provider = provider;
     this.#store = store;
   }

@@ -32,7 +32,7 @@ const REFUNDS: readonly (NonNullable<Behaviour['refund']> | 'now')[] = [
 ];
 
 export function drawBehaviour(seed: number, tokens: Readonly<Record<string, Behaviour>>): Behaviour {
-  const random = generator(seed);
+  const random = seededRandom(seed);
   const token = pick(WEIGHTS, random());
   const refund = REFUNDS[Math.floor(random() * REFUNDS.length)] ?? 'now';
   const base: Behaviour = tokens[token] ?? { verdict: 'approve' };
@@ -54,8 +54,8 @@ function pick(weights: typeof WEIGHTS, point: number): string {
   return 'pm_card_visa';
 }
 
-/** mulberry32: 32 bits of state, enough to draw a story from; numbers in [0, 1). */
-function generator(seed: number): () => number {
+/** mulberry32: 32 bits of state, enough to draw stories, times and flips from; the same numbers in [0, 1) for a seed. */
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

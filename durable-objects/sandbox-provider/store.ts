@@ -9,6 +9,9 @@ const CALLBACKS_KEPT_MAX = 1_000;
 
 type Row = Record<string, SqlStorageValue>;
 
+/** The books as the desk needs them: SQL here, memory in the simulator (test/simulation). */
+export type DeskBooks = Pick<BookStore, 'charge' | 'putCharge' | 'refund' | 'putRefund' | 'addCallback'>;
+
 export class BookStore {
   readonly #sql: SqlStorage;
   #hasTables: boolean;

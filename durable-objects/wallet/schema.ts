@@ -5,6 +5,7 @@
  */
 import { sha256Hex } from '../../src/domain/canonical.ts';
 import { InvariantError } from '../../src/domain/errors.ts';
+import type { Sql } from '../storage-meter.ts';
 
 /** Append-only: a step that has been deployed is never edited. */
 export const SCHEMA: readonly string[] = [
@@ -50,12 +51,14 @@ export const SCHEMA: readonly string[] = [
      payment_id TEXT NOT NULL PRIMARY KEY,
      resolution TEXT NOT NULL
    ) WITHOUT ROWID`,
+  // Whether the directory (D1) is known to have this wallet: until then its alarm tells of it again.
+  'ALTER TABLE wallet ADD COLUMN listed INTEGER NOT NULL DEFAULT 0',
 ];
 
 const HISTORY = 'CREATE TABLE schema_history (step INTEGER PRIMARY KEY, statement_hash TEXT NOT NULL)';
 
 /** Whether this object has ever been written to. Reads only: asking leaves a virgin object untouched. */
-export function hasSchema(sql: SqlStorage): boolean {
+export function hasSchema(sql: Sql): boolean {
   return sql.exec(`SELECT 1 FROM sqlite_master WHERE name = 'schema_history'`).toArray().length > 0;
 }
 
@@ -64,7 +67,7 @@ export function hasSchema(sql: SqlStorage): boolean {
  * steps only add, older code may go on with it after a rollback.
  * @throws InvariantError when a step that was run is not the step of the list.
  */
-export function migrate(sql: SqlStorage, steps: readonly string[] = SCHEMA): void {
+export function migrate(sql: Sql, steps: readonly string[] = SCHEMA): void {
   if (!hasSchema(sql)) sql.exec(HISTORY);
   const done = sql
     .exec<{ statement_hash: string }>('SELECT statement_hash FROM schema_history ORDER BY step')

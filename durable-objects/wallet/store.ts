@@ -16,6 +16,7 @@ import {
 import type { LedgerStore, StoredWallet } from '../../src/domain/ledger/execute.ts';
 import { HOLDS_SNAPSHOT_ENTRIES } from '../../src/domain/limits.ts';
 import type { EntryType } from '../../src/domain/rpc.ts';
+import type { Sql } from '../storage-meter.ts';
 import { hasSchema, migrate } from './schema.ts';
 
 interface WalletRow extends Record<string, SqlStorageValue> {
@@ -26,6 +27,7 @@ interface WalletRow extends Record<string, SqlStorageValue> {
   created_at_ms: number;
   frozen: number;
   alarm_at_ms: number | null;
+  listed: number;
 }
 
 interface EntryRow extends Record<string, SqlStorageValue> {
@@ -60,17 +62,18 @@ interface Present {
   wallet: StoredWallet | null;
   /** When the alarm was last set to ring; one in the past has rung. */
   alarmAtMs: number | null;
+  isListed: boolean;
   head: LedgerEntry | null;
   readonly holds: Map<string, OpenHold>;
 }
 
 export class WalletStore implements LedgerStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
   /** Whether the tables are there, and as this code knows them. */
   #isReady = false;
   #present: Present | null = null;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
   }
 
@@ -86,6 +89,11 @@ export class WalletStore implements LedgerStore {
 
   alarmAtMs(): number | null {
     return this.#load().alarmAtMs;
+  }
+
+  /** Whether the directory (D1) is known to have the wallet. */
+  isListed(): boolean {
+    return this.#load().isListed;
   }
 
   head(): LedgerEntry | null {
@@ -111,6 +119,21 @@ export class WalletStore implements LedgerStore {
       .map(entryOf);
   }
 
+  /** The entries of a range that name one of the payments, oldest first. */
+  entriesOf(paymentIds: readonly string[], { after, last }: { after: number; last: number }): LedgerEntry[] {
+    if (!this.#hasTables()) return [];
+    return this.#sql
+      .exec<EntryRow>(
+        `SELECT * FROM entries WHERE sequence > ? AND sequence <= ?
+         AND payment_id IN (SELECT value FROM json_each(?)) ORDER BY sequence`,
+        after,
+        last,
+        JSON.stringify(paymentIds),
+      )
+      .toArray()
+      .map(entryOf);
+  }
+
   /** The sequence of the last entry made at or before `atMs`; 0 when there is none. Times never run backwards. */
   lastSequenceAt(atMs: number): number {
     let low = 0;
@@ -126,9 +149,16 @@ export class WalletStore implements LedgerStore {
   effect(effectId: string): StoredEffect | null {
     if (!this.#hasTables()) return null;
     const [row] = this.#sql.exec<EffectRow>('SELECT * FROM effects WHERE effect_id = ?', effectId).toArray();
-    if (row === undefined) return null;
-    const { content, version, refusal, decided_at_ms: decidedAtMs, hash } = row;
-    return { effectId, content, version, refusal, decidedAtMs, hash };
+    return row === undefined ? null : effectOf(row);
+  }
+
+  /** At most `limit` effects whose id comes after `effectId`, in the order of their ids. */
+  effects(effectId: string, limit: number): StoredEffect[] {
+    if (!this.#hasTables()) return [];
+    return this.#sql
+      .exec<EffectRow>('SELECT * FROM effects WHERE effect_id > ? ORDER BY effect_id LIMIT ?', effectId, limit)
+      .toArray()
+      .map(effectOf);
   }
 
   resolution(paymentId: string): Resolution | null {
@@ -137,6 +167,19 @@ export class WalletStore implements LedgerStore {
       .exec<{ resolution: Resolution }>('SELECT resolution FROM resolutions WHERE payment_id = ?', paymentId)
       .toArray();
     return row?.resolution ?? null;
+  }
+
+  /** At most `limit` resolutions of payments whose id comes after `paymentId`, in the order of their ids. */
+  resolutions(paymentId: string, limit: number): [paymentId: string, resolution: Resolution][] {
+    if (!this.#hasTables()) return [];
+    return this.#sql
+      .exec<{ payment_id: string; resolution: Resolution }>(
+        'SELECT payment_id, resolution FROM resolutions WHERE payment_id > ? ORDER BY payment_id LIMIT ?',
+        paymentId,
+        limit,
+      )
+      .toArray()
+      .map((row) => [row.payment_id, row.resolution]);
   }
 
   openWallet(wallet: StoredWallet): void {
@@ -156,6 +199,14 @@ export class WalletStore implements LedgerStore {
   setAlarmAtMs(alarmAtMs: number | null): void {
     this.#write('UPDATE wallet SET alarm_at_ms = ?', alarmAtMs);
     this.#load().alarmAtMs = alarmAtMs;
+  }
+
+  /** The directory has it; the alarm that may have waited for that stands for nothing any more. */
+  setListed(): void {
+    this.#write('UPDATE wallet SET listed = 1, alarm_at_ms = NULL');
+    const present = this.#load();
+    present.isListed = true;
+    present.alarmAtMs = null;
   }
 
   appendEntry(entry: LedgerEntry): void {
@@ -231,6 +282,7 @@ export class WalletStore implements LedgerStore {
     if (row === undefined) return present;
     present.wallet = walletOf(row);
     present.alarmAtMs = row.alarm_at_ms;
+    present.isListed = row.listed === 1;
     const [newest] = this.#sql.exec<EntryRow>('SELECT * FROM entries ORDER BY sequence DESC LIMIT 1').toArray();
     if (newest === undefined) return present;
     present.head = entryOf(newest);
@@ -244,7 +296,7 @@ export class WalletStore implements LedgerStore {
 }
 
 function emptyPresent(): Present {
-  return { wallet: null, alarmAtMs: null, head: null, holds: new Map() };
+  return { wallet: null, alarmAtMs: null, isListed: false, head: null, holds: new Map() };
 }
 
 function walletOf(row: WalletRow): StoredWallet {
@@ -255,6 +307,11 @@ function walletOf(row: WalletRow): StoredWallet {
     createdAtMs: row.created_at_ms,
     frozen: row.frozen === 1,
   };
+}
+
+function effectOf({ effect_id: effectId, decided_at_ms: decidedAtMs, ...row }: EffectRow): StoredEffect {
+  const { content, version, refusal, hash } = row;
+  return { effectId, content, version, refusal, decidedAtMs, hash };
 }
 
 function entryOf(row: EntryRow): LedgerEntry {

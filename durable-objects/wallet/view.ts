@@ -6,6 +6,8 @@ import { toTimestamp } from '../../src/domain/events/envelope.ts';
 import { type LedgerEntry, type OpenHolds, ZERO_BALANCES } from '../../src/domain/ledger/entry.ts';
 import type { StoredWallet } from '../../src/domain/ledger/execute.ts';
 import { WALLET_HOLDS_LISTED_MAX } from '../../src/domain/limits.ts';
+import type { WalletRow } from '../../src/domain/messages.ts';
+import type { LedgerLine } from '../../src/domain/reconciliation/books.ts';
 import type { BalanceAt, EntryView, WalletView } from '../../src/domain/rpc.ts';
 
 export function walletView(wallet: StoredWallet, head: LedgerEntry | null, holds: OpenHolds): WalletView {
@@ -31,6 +33,11 @@ export function walletView(wallet: StoredWallet, head: LedgerEntry | null, holds
   };
 }
 
+/** The row of the directory (D1). */
+export function walletRow({ walletId, scope, currency, createdAtMs }: StoredWallet): WalletRow {
+  return { id: walletId, merchant: scope.merchant, mode: scope.mode, currency, created_at_ms: createdAtMs };
+}
+
 /** The balances after `entry`; zeros and version 0 before the first one. */
 export function balanceAfter(entry: LedgerEntry | null): BalanceAt {
   const { available, held, settled, external } = entry?.balances ?? ZERO_BALANCES;
@@ -51,4 +58,10 @@ export function entryView(entry: LedgerEntry): EntryView {
     hash: entry.hash,
     previous_hash: entry.previousHash,
   };
+}
+
+/** An entry as reconciliation compares it. */
+export function ledgerLine({ paymentId, type, postings }: LedgerEntry): LedgerLine {
+  const settledMinor = postings.reduce((sum, { account, amount }) => sum + (account === 'settled' ? amount : 0), 0);
+  return { paymentId: paymentId ?? '', type, settledMinor };
 }

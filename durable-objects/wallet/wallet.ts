@@ -4,6 +4,9 @@
  * ledger does (src/domain/ledger). Called by the wallet-commands consumer (execute) and by HTTP (the rest).
  */
 import { DurableObject } from 'cloudflare:workers';
+import { auditWallet, type WalletAuditPage } from '../../src/domain/audit/wallet.ts';
+import { apportioned, sumOfSpent } from '../../src/domain/cost/spent.ts';
+import { OBJECT_CALL } from '../../src/domain/cost/work.ts';
 import { InvariantError } from '../../src/domain/errors.ts';
 import type { Scope } from '../../src/domain/ids.ts';
 import {
@@ -13,11 +16,15 @@ import {
   expireDue,
   openWallet,
 } from '../../src/domain/ledger/execute.ts';
-import { MINUTE_MS, PAGE_LIMIT_MAX } from '../../src/domain/limits.ts';
+import type { LedgerAuditState } from '../../src/domain/ledger/replay.ts';
+import { HOUR_MS, LEDGER_PAYMENTS_MAX, LEDGER_SCAN_MAX, MINUTE_MS, PAGE_LIMIT_MAX } from '../../src/domain/limits.ts';
+import type { WalletOpened, WalletRow } from '../../src/domain/messages.ts';
 import type {
   Deposit,
   DepositResult,
   OpenWalletResult,
+  PaymentEntriesQuery,
+  PaymentEntriesResult,
   ReadEntriesResult,
   WalletCommand,
   WalletOutcome,
@@ -25,18 +32,25 @@ import type {
   WalletView,
 } from '../../src/domain/rpc.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
+import { StorageMeter } from '../storage-meter.ts';
 import { WalletStore } from './store.ts';
-import { balanceAfter, entryView, walletView } from './view.ts';
+import { balanceAfter, entryView, ledgerLine, walletRow, walletView } from './view.ts';
 
 /** If an alarm ever fails, it comes again after this, whatever the platform's own retries do. */
 const WATCHDOG_MS = MINUTE_MS;
+/** How long a wallet waits for the directory to have it before it tells of itself again: as long as it has existed, within these. */
+const LISTING_WAIT_MS = { min: MINUTE_MS, max: HOUR_MS } as const;
 
 export class Wallet extends DurableObject<Env> implements WalletRpc {
   readonly #store: WalletStore;
+  readonly #meter: StorageMeter;
+  /** The directory was told of this wallet in this life of the object; whether it has heard, `listed` says. */
+  #announced = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#store = new WalletStore(ctx.storage.sql);
+    this.#meter = new StorageMeter(ctx.storage);
+    this.#store = new WalletStore(this.#meter.sql);
   }
 
   /**
@@ -44,7 +58,11 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
    * call, so that the caller can send its commands one by one and find the one that is a bug.
    */
   execute(scope: Scope, walletId: string, commands: readonly WalletCommand[]): readonly WalletOutcome[] {
-    return this.#commit((nowMs) => executeCommands(this.#store, { scope, walletId }, commands, nowMs));
+    // What was spent since the last call was not for these.
+    this.#meter.take();
+    const outcomes = this.#commit((nowMs) => executeCommands(this.#store, { scope, walletId }, commands, nowMs));
+    const shares = apportioned(sumOfSpent(this.#meter.take(), OBJECT_CALL), outcomes.length);
+    return outcomes.map((outcome, index) => ({ ...outcome, spent: shares[index] ?? {} }));
   }
 
   /** Opens the wallet, or answers it as it is. */
@@ -66,6 +84,29 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
     return 'entry' in decision ? { kind: decision.kind, entry: entryView(decision.entry) } : decision;
   }
 
+  /** The directory (D1) has this wallet. The alarm stands for what is left to wait for. */
+  acknowledgeListing(): void {
+    if (this.#store.wallet() === null || this.#store.isListed()) return;
+    this.#commit(() => {
+      this.#store.setListed();
+      if (earliestExpiryAtMs(this.#store.openHolds()) === null) this.ctx.waitUntil(this.#meter.deleteAlarm());
+    });
+  }
+
+  /** The row of the directory that this wallet amounts to; null where none was opened. */
+  directoryRow(): WalletRow | null {
+    const wallet = this.#store.wallet();
+    return wallet === null ? null : walletRow(wallet);
+  }
+
+  /**
+   * One page of the audit of this wallet, by what is stored and nothing that is in memory: its rows are looked up from each
+   * other, so the code goes to the rows (decision 0055). Changes nothing.
+   */
+  audit(state: LedgerAuditState | null): WalletAuditPage {
+    return auditWallet(new WalletStore(this.ctx.storage.sql), state);
+  }
+
   /** One page of the ledger, newest first; a limit outside 1 … PAGE_LIMIT_MAX is brought into it. */
   readEntries(page: { beforeSequence: number | null; limit: number; atMs: number | null }): ReadEntriesResult {
     if (this.#store.wallet() === null) return { kind: 'not_found' };
@@ -83,6 +124,31 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
   }
 
   /**
+   * What the ledger has of some payments. Entries have no index by payment, which every entry would pay for: the spans of
+   * time lead to them.
+   * @throws InvariantError for more payments than one question may name.
+   */
+  readPaymentEntries({ paymentIds, spans }: PaymentEntriesQuery): PaymentEntriesResult {
+    if (paymentIds.length > LEDGER_PAYMENTS_MAX) throw new InvariantError('ledger_payments_max');
+    if (this.#store.wallet() === null) return { kind: 'not_found' };
+    const ranges = spans.map(({ fromMs, toMs }) => ({
+      after: this.#store.lastSequenceAt(fromMs - 1),
+      last: this.#store.lastSequenceAt(toMs),
+    }));
+    const scanned = ranges.reduce((sum, { after, last }) => sum + last - after, 0);
+    if (scanned > LEDGER_SCAN_MAX) return { kind: 'too_many' };
+    const holds = this.#store.openHolds();
+    return {
+      kind: 'found',
+      entries: ranges.flatMap((range) => this.#store.entriesOf(paymentIds, range)).map(ledgerLine),
+      holds: paymentIds.flatMap((paymentId) => {
+        const hold = holds.get(paymentId);
+        return hold === undefined ? [] : { paymentId, amountMinor: hold.amountMinor };
+      }),
+    };
+  }
+
+  /**
    * Gives expired holds back. Were it to fail, it is set again: the platform gives an alarm up after six failures. Late
    * or lost, it changes nothing else: the next command expires what is due before it looks at anything.
    */
@@ -93,8 +159,10 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
         if (this.#store.alarmAtMs() !== null) this.#store.setAlarmAtMs(null);
         expireDue(this.#store, nowMs);
       });
+      this.#announced = false;
+      this.#announce();
     } catch (error) {
-      this.ctx.waitUntil(this.ctx.storage.setAlarm(Date.now() + WATCHDOG_MS));
+      this.ctx.waitUntil(this.#meter.setAlarm(Date.now() + WATCHDOG_MS));
       logLine('wallet.alarm_failed', { error: errorText(error), alert: true });
     }
   }
@@ -102,26 +170,47 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
   /** The one place where storage changes. What a rolled-back call left in memory is forgotten with it. */
   #commit<T>(change: (nowMs: number) => T): T {
     try {
-      return this.ctx.storage.transactionSync(() => {
+      const result = this.ctx.storage.transactionSync(() => {
         const nowMs = Date.now();
-        const result = change(nowMs);
+        const changed = change(nowMs);
         this.#arm(nowMs);
-        return result;
+        return changed;
       });
+      this.#announce();
+      return result;
     } catch (error) {
       this.#store.forget();
       throw error;
     }
   }
 
-  /** Sets the alarm when the earliest expiry comes before the one that is set: two rows, and seldom. */
+  /** Sets the alarm when what is waited for comes before the one that is set: two rows, and seldom. */
   #arm(nowMs: number): void {
-    const wantedAtMs = earliestExpiryAtMs(this.#store.openHolds());
+    const dues = [earliestExpiryAtMs(this.#store.openHolds()), this.#listingDueAtMs(nowMs)];
+    const wantedAtMs = dues.reduce((left, right) => (left === null || (right !== null && right < left) ? right : left));
     const armedAtMs = this.#store.alarmAtMs();
     const isArmed = armedAtMs !== null && armedAtMs > nowMs && armedAtMs <= (wantedAtMs ?? 0);
     if (wantedAtMs === null || isArmed) return;
     this.#store.setAlarmAtMs(wantedAtMs);
-    this.ctx.waitUntil(this.ctx.storage.setAlarm(wantedAtMs));
+    this.ctx.waitUntil(this.#meter.setAlarm(wantedAtMs));
+  }
+
+  #listingDueAtMs(nowMs: number): number | null {
+    const wallet = this.#store.wallet();
+    if (wallet === null || this.#store.isListed()) return null;
+    return nowMs + Math.min(Math.max(nowMs - wallet.createdAtMs, LISTING_WAIT_MS.min), LISTING_WAIT_MS.max);
+  }
+
+  /** Tells the directory of a wallet that it is not known to have. A loss costs nothing: the alarm tells of it again. */
+  #announce(): void {
+    const wallet = this.#store.wallet();
+    if (wallet === null || this.#announced || this.#store.isListed()) return;
+    this.#announced = true;
+    const message: WalletOpened = { kind: 'wallet_opened', wallet: walletRow(wallet) };
+    const sent = this.env.PAYMENT_EVENTS.send(message).catch((error: unknown) => {
+      logLine('queue.send_failed', { message_type: message.kind, error: errorText(error) });
+    });
+    this.ctx.waitUntil(sent);
   }
 
   #view(): WalletView | null {

@@ -23,7 +23,8 @@ export function withNotice(state: WebhookEndpointState, nowMs: number): WebhookE
       merchant: state.scope.merchant,
       mode: state.scope.mode,
       trace_id: traceId,
-      traceparent: `00-${traceId}-${traceId.slice(0, 16)}-01`,
+      // Not sampled: the span that it names is nobody's.
+      traceparent: `00-${traceId}-${traceId.slice(0, 16)}-00`,
       message_group_id: `endpoint_${state.id}`,
       message_deduplication_id: `${TYPE}.${state.id}.${number}`,
       sequence: number,

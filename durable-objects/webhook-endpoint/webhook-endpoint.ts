@@ -4,8 +4,10 @@
  * src/domain/webhook-delivery.ts. Called by HTTP, and by the notifications consumer, which never waits for a delivery.
  */
 import { DurableObject } from 'cloudflare:workers';
+import type { Scope } from '../../src/domain/ids.ts';
 import { HOUR_MS, WEBHOOK_PENDING_MAX, WEBHOOK_RETENTION_MS, WEBHOOK_SECRET_BYTES } from '../../src/domain/limits.ts';
 import { backoffMs } from '../../src/domain/retry.ts';
+import type { Redrivable, RedriveResult, Standing } from '../../src/domain/rpc.ts';
 import {
   type DeliveryKey,
   type DeliveryTotals,
@@ -22,6 +24,7 @@ import {
   deliveryView,
   type Exchange,
   endpointAfter,
+  errorOf,
   type Notification,
   newDelivery,
   refusedDelivery,
@@ -39,6 +42,7 @@ import type {
 import { postWebhook } from '../../src/notify/webhook-request.ts';
 import { reportTotals } from '../../src/read-model/webhook-endpoints.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
+import { openTracer } from '../../src/telemetry/tracer.ts';
 import { DeliveryRun } from './delivery-run.ts';
 import { withNotice } from './notice.ts';
 import { WebhookEndpointStore } from './store.ts';
@@ -164,6 +168,21 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookEndpoi
     if (state?.notice?.event.metadata.message_deduplication_id === effectId) this.#save({ ...state, notice: null });
   }
 
+  standing(_scope: Scope, item: Redrivable): Standing {
+    const state = this.#load();
+    if (state === null) return { kind: 'unknown_owner' };
+    return { kind: 'known', state: webhookEndpointView(state).status, awaits: awaitsNotice(state, item) };
+  }
+
+  /** The only message of an endpoint is the notice of its disabling; its alarm sends that again as well. */
+  redrive(_scope: Scope, items: readonly Redrivable[]): RedriveResult {
+    const state = this.#load();
+    if (state === null) return { kind: 'unknown_owner' };
+    const outcomes = items.map((item) => (awaitsNotice(state, item) ? 'sent_again' : 'no_longer_awaited'));
+    if (outcomes.includes('sent_again')) this.#sendNotice(state);
+    return { kind: 'redriven', state: webhookEndpointView(state).status, outcomes };
+  }
+
   /**
    * Makes what is due happen and arms the next alarm. The watchdog is armed first: were this to fail in any way, the object is
    * woken again, since the platform gives an alarm up after six failures.
@@ -199,6 +218,14 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookEndpoi
     const delivery = state === null || key === undefined ? null : this.#store.find(key);
     if (state === null || delivery === null) return;
     const startedAtMs = Date.now();
+    const tracer = openTracer(this.env);
+    const span = tracer.begin('webhook attempt', 'client', delivery.history.traceparent ?? '', {
+      'http.request.method': 'POST',
+      'holdfast.event_type': delivery.eventType,
+      'holdfast.endpoint_id': state.id,
+      'holdfast.delivery_id': id,
+      'holdfast.attempts': delivery.history.made + 1,
+    });
     const exchange = await postWebhook(
       {
         url: state.url,
@@ -211,6 +238,11 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookEndpoi
       startedAtMs,
     );
     this.#settle(delivery, exchange, startedAtMs);
+    const error = errorOf(exchange);
+    const httpStatus = exchange.kind === 'answered' ? exchange.httpStatus : undefined;
+    span.end({ 'http.response.status_code': httpStatus, 'error.type': error ?? undefined }, error !== null);
+    const exported = tracer.flush();
+    if (exported !== null) this.ctx.waitUntil(exported);
   }
 
   /**
@@ -331,6 +363,11 @@ export class WebhookEndpoint extends DurableObject<Env> implements WebhookEndpoi
     this.#state = state;
     return state;
   }
+}
+
+/** Whether the notice that a dead letter carried is still to be taken over. */
+function awaitsNotice({ notice }: WebhookEndpointState, item: Redrivable): boolean {
+  return item.kind === 'effect' && notice?.event.metadata.message_deduplication_id === item.effectId;
 }
 
 /** The facts of the catalogue that a delivery's end is; and what an attempt that is not the last is called. */

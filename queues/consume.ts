@@ -3,15 +3,26 @@
  * settle each message by itself. A batch is never retried as a whole, so one bad message harms no other. Poison goes to
  * the dead letters at once, with the reason. Consumers (one function each) say how to decode, group and handle.
  */
+import { waitUntil } from 'cloudflare:workers';
+import type { Spent } from '../src/domain/cost/spent.ts';
+import { delivery } from '../src/domain/cost/work.ts';
 import { InvariantError, isOverloaded } from '../src/domain/errors.ts';
 import { ERROR_TEXT_LENGTH_MAX } from '../src/domain/limits.ts';
 import type { DeadMessage } from '../src/domain/messages.ts';
+import type { Backoff } from '../src/domain/retry.ts';
+import type { SpanAttributes } from '../src/domain/tracing/span.ts';
+import { parseTraceparent } from '../src/domain/tracing/trace-context.ts';
 import { errorText, logLine } from '../src/telemetry/log.ts';
+import { type OpenSpan, openTracer } from '../src/telemetry/tracer.ts';
 import { type Verdict, verdictOnError } from './retry-policy.ts';
 
 export interface Consumed<Body> {
   readonly message: Message;
   readonly body: Body;
+  /** What its delivery has cost. */
+  readonly spent: Spent;
+  /** Of this message; absent where nothing is traced. It ends when the message is settled. */
+  readonly span?: OpenSpan;
 }
 
 export type Decoded<Body> =
@@ -24,12 +35,18 @@ export interface Consumer<Body> {
   readonly groupKey: (body: Body) => string;
   /** One verdict per item, in the same order. Effects are idempotent: after a throw it may be called again with fewer. */
   readonly handle: (items: readonly Consumed<Body>[]) => Promise<readonly Verdict[]>;
+  /** How long a message waits when handling it failed for the moment. Absent: not long, since its saga sends again anyway. */
+  readonly patience?: Backoff;
+  /** Under which span a message is a span of its own. Absent: its messages belong to no one trace. */
+  readonly traceparentOf?: (body: Body) => string;
 }
 
 export async function consume<Body>(batch: MessageBatch, env: Env, consumer: Consumer<Body>): Promise<void> {
   const startedAtMs = Date.now();
+  const tracer = openTracer(env);
   const groups = new Map<string, Consumed<Body>[]>();
   const settling: Promise<void>[] = [];
+  let isSampled = false;
   for (const message of batch.messages) {
     const decoded = consumer.decode(message.body);
     if (!decoded.ok) {
@@ -38,16 +55,35 @@ export async function consume<Body>(batch: MessageBatch, env: Env, consumer: Con
     }
     const key = consumer.groupKey(decoded.body);
     const group = groups.get(key) ?? [];
-    group.push({ message, body: decoded.body });
+    const parent = consumer.traceparentOf?.(decoded.body);
+    isSampled ||= parent === undefined || parseTraceparent(parent)?.isSampled === true;
+    const span =
+      tracer.isOn && parent && tracer.begin(`process ${batch.queue}`, 'consumer', parent, attributesOf(batch, message));
+    const spent = delivery(message.body, message.attempts, message === batch.messages[0]);
+    group.push({ message, body: decoded.body, spent, ...(span && { span }) });
     groups.set(key, group);
   }
   for (const group of groups.values()) settling.push(handleGroup(batch.queue, env, consumer, group));
   await Promise.all(settling);
-  logLine('queue.consumed', {
-    queue: batch.queue,
-    count: batch.messages.length,
-    duration_ms: Date.now() - startedAtMs,
-  });
+  if (isSampled) {
+    logLine('queue.consumed', {
+      queue: batch.queue,
+      count: batch.messages.length,
+      duration_ms: Date.now() - startedAtMs,
+    });
+  }
+  const exported = tracer.flush();
+  if (exported !== null) waitUntil(exported);
+}
+
+function attributesOf({ queue }: MessageBatch, { id, attempts }: Message): SpanAttributes {
+  return {
+    'messaging.system': 'cloudflare_queues',
+    'messaging.operation.type': 'process',
+    'messaging.destination.name': queue,
+    'messaging.message.id': id,
+    'holdfast.attempts': attempts,
+  };
 }
 
 async function handleGroup<Body>(
@@ -57,7 +93,12 @@ async function handleGroup<Body>(
   items: readonly Consumed<Body>[],
 ): Promise<void> {
   const verdicts = await verdictsOn(consumer, items);
-  await Promise.all(verdicts.map(({ message, verdict }) => settle(queue, env, message, verdict)));
+  await Promise.all(
+    verdicts.map(async ({ item, verdict }) => {
+      await settle(queue, env, item.message, verdict);
+      item.span?.end({ 'holdfast.verdict': verdict.kind }, verdict.kind !== 'ack');
+    }),
+  );
 }
 
 /**
@@ -67,17 +108,17 @@ async function handleGroup<Body>(
 async function verdictsOn<Body>(
   consumer: Consumer<Body>,
   items: readonly Consumed<Body>[],
-): Promise<readonly { readonly message: Message; readonly verdict: Verdict }[]> {
+): Promise<readonly { readonly item: Consumed<Body>; readonly verdict: Verdict }[]> {
   try {
     const verdicts = await consumer.handle(items);
-    return items.map(({ message }, index) => ({ message, verdict: given(verdicts[index]) }));
+    return items.map((item, index) => ({ item, verdict: given(verdicts[index]) }));
   } catch (error) {
     if (items.length > 1 && !isOverloaded(error)) {
       return (await Promise.all(items.map((item) => verdictsOn(consumer, [item])))).flat();
     }
-    return items.map(({ message }) => ({
-      message,
-      verdict: verdictOnError(error, message.attempts, Math.random()),
+    return items.map((item) => ({
+      item,
+      verdict: verdictOnError(error, item.message.attempts, Math.random(), consumer.patience),
     }));
   }
 }
@@ -114,6 +155,7 @@ async function bury(queue: string, env: Env, message: Message, reason: string): 
   logLine('queue.dead', { queue, message_id: message.id, attempts: message.attempts, reason, alert: true });
   const dead: DeadMessage = {
     kind: 'dead_message',
+    message_id: message.id,
     queue,
     reason: reason.slice(0, ERROR_TEXT_LENGTH_MAX),
     body: message.body,

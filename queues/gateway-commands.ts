@@ -6,6 +6,7 @@
 
 import { waitUntil } from 'cloudflare:workers';
 import { readConfig } from '../src/config.ts';
+import { sumOfSpent } from '../src/domain/cost/spent.ts';
 import { InvariantError } from '../src/domain/errors.ts';
 import type { Event } from '../src/domain/events/decode.ts';
 import { type GatewayBatch, openGatewayBatch } from '../src/gateway/gateway.ts';
@@ -33,6 +34,7 @@ export async function consumeGatewayCommands(batch: MessageBatch, env: Env): Pro
   await consume<GatewayMessage>(batch, env, {
     decode: commandDecoder(TYPES),
     groupKey: (event) => event.metadata.message_deduplication_id,
+    traceparentOf: (event) => event.metadata.traceparent,
     handle: (items) => callGateway(env, gateway, config.mode, items),
   });
   // The breakers' report holds up nothing, least of all the next batch.
@@ -54,8 +56,10 @@ async function callGateway(
   const mayHaveBegun = items.length > 1 || first.message.attempts > 1 || payload.unheard === true;
   const entityId = payload.refund_id ?? payload.payment_id;
   if (mayHaveBegun && !(await isAwaited(env, entityId, metadata.message_deduplication_id))) return items.map(() => ACK);
-  const outcome = await gateway.run(first.body, Date.now(), { mayHaveBegun });
-  const verdict = await deliverOutcomes(env, entityId, [outcome]);
+  const delivery = { mayHaveBegun, ...(first.span && { span: first.span }) };
+  const outcome = await gateway.run(first.body, Date.now(), delivery);
+  const spent = sumOfSpent(...items.map((item) => item.spent), gateway.takeSpent());
+  const verdict = await deliverOutcomes(env, entityId, [{ ...outcome, spent }]);
   return items.map(() => verdict);
 }
 

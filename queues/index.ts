@@ -1,5 +1,6 @@
 /** Which consumer takes which queue. A queue that is not here is a deployment without its consumer: a bug, said loudly. */
 import { InvariantError } from '../src/domain/errors.ts';
+import { queueNameOf } from '../src/domain/queue-names.ts';
 import { consumeDeadLetters } from './dead-letters.ts';
 import { consumeGatewayCommands } from './gateway-commands.ts';
 import { consumeNotifications } from './notifications.ts';
@@ -20,7 +21,19 @@ const CONSUMERS: Readonly<Record<string, (batch: MessageBatch, env: Env) => Prom
 
 /** @throws InvariantError for a queue with no consumer: its messages are then retried, and never lost silently. */
 export async function consumeBatch(batch: MessageBatch, env: Env): Promise<void> {
-  const consumer = CONSUMERS[batch.queue];
-  if (consumer === undefined) throw new InvariantError('queue_has_consumer', { queue: batch.queue });
-  await consumer(batch, env);
+  const queue = queueNameOf(batch.queue);
+  const consumer = CONSUMERS[queue];
+  if (consumer === undefined) throw new InvariantError('queue_has_consumer', { queue });
+  await consumer(queue === batch.queue ? batch : named(batch, queue), env);
+}
+
+/** The batch under the name that consumers know. Its own members are getters and methods of the runtime: a spread has none. */
+function named(batch: MessageBatch, queue: string): MessageBatch {
+  return {
+    queue,
+    messages: batch.messages,
+    metadata: batch.metadata,
+    ackAll: () => batch.ackAll(),
+    retryAll: (options) => batch.retryAll(options),
+  };
 }

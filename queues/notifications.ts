@@ -4,6 +4,8 @@
  * an endpoint's own object makes those.
  */
 import { readConfig } from '../src/config.ts';
+import { apportioned, type Spent, sumOfSpent } from '../src/domain/cost/spent.ts';
+import { OBJECT_CALL } from '../src/domain/cost/work.ts';
 import { CATALOGUE } from '../src/domain/events/catalogue.ts';
 import type { Event } from '../src/domain/events/decode.ts';
 import { deliveryKey, type NotifyType, WEBHOOK_EVENT_OF, webhookBody } from '../src/domain/webhook.ts';
@@ -12,7 +14,7 @@ import { type Mail, sendMails } from '../src/notify/email.ts';
 import { recordNotifications } from '../src/read-model/record-notifications.ts';
 import { type DirectoryEntry, directoryOf } from '../src/read-model/webhook-endpoints.ts';
 import { webhookEndpointStub } from '../src/stubs.ts';
-import { logLine } from '../src/telemetry/log.ts';
+import { routineLine } from '../src/telemetry/log.ts';
 import { type Consumed, consume } from './consume.ts';
 import { commandDecoder } from './decode-command.ts';
 import { notifiedEntity } from './notified-entity.ts';
@@ -27,6 +29,7 @@ export async function consumeNotifications(batch: MessageBatch, env: Env): Promi
   await consume<NotifyMessage>(batch, env, {
     decode: commandDecoder(TYPES),
     groupKey: () => 'notifications',
+    traceparentOf: (event) => event.metadata.traceparent,
     handle: (items) => takeOver(env, items),
   });
 }
@@ -36,14 +39,15 @@ type Item = Consumed<NotifyMessage>;
 /** Checks, in order: stored → read what it tells of → handed to every endpoint that asks for it → its sender told. */
 async function takeOver(env: Env, items: readonly Item[]): Promise<readonly Verdict[]> {
   const events = items.map(({ body }) => body);
-  const { fresh, timestamps } = await recordNotifications(env.DB, events, Date.now());
+  const { fresh, timestamps, spent } = await recordNotifications(env.DB, events, Date.now());
   const directory = await directoryOf(
     env.DB,
     events.map(({ metadata }) => ({ merchant: metadata.merchant, mode: metadata.mode })),
   );
   const told = await Promise.all(items.map((item) => toTell(env, item, timestamps, directory)));
   const failures = await fanOut(env, told);
-  const verdicts = await Promise.all(told.map((each) => settle(env, each, failures)));
+  const shares = apportioned(spent, items.length);
+  const verdicts = await Promise.all(told.map((each, index) => settle(env, each, failures, shares[index])));
   await mail(env, events, fresh);
   return verdicts;
 }
@@ -80,7 +84,8 @@ async function toTell(
     const effectId = metadata.message_deduplication_id;
     const timestamp = timestamps.get(effectId) ?? sentAt;
     const key = deliveryKey(effectId, Date.parse(timestamp));
-    const notification = { key, eventType, body: webhookBody(eventType, timestamp, data) };
+    const { traceparent } = metadata;
+    const notification = { key, eventType, body: webhookBody(eventType, timestamp, data), traceparent };
     return { item, notification, endpoints, error: null };
   } catch (error) {
     return { ...nothing, error };
@@ -112,19 +117,31 @@ async function fanOut(env: Env, told: readonly Told[]): Promise<ReadonlyMap<stri
 }
 
 /** Acknowledged when every endpoint has it and its sender knows. Tried again, it is taken over once all the same. */
-async function settle(env: Env, told: Told, failures: ReadonlyMap<string, unknown>): Promise<Verdict> {
+async function settle(
+  env: Env,
+  told: Told,
+  failures: ReadonlyMap<string, unknown>,
+  recording: Spent | undefined,
+): Promise<Verdict> {
   const { body, message } = told.item;
   const failed = told.endpoints.find(({ id }) => failures.has(id));
   const error = failed === undefined ? told.error : failures.get(failed.id);
   if (error !== null) return verdictOnError(error, message.attempts, Math.random());
   const entity = notifiedEntity(env, body);
   try {
-    await entity.acknowledge(body.metadata.message_deduplication_id);
+    // To be read, to be acknowledged, and one call for each endpoint that was told.
+    const calls = Array.from(
+      { length: told.endpoints.length === 0 ? 1 : 2 + told.endpoints.length },
+      () => OBJECT_CALL,
+    );
+    const spent = sumOfSpent(told.item.spent, recording, ...calls);
+    await entity.acknowledge(body.metadata.message_deduplication_id, spent);
   } catch (thrown) {
     return verdictOnError(thrown, message.attempts, Math.random());
   }
   const { length: count } = told.endpoints;
-  logLine('notification.taken_over', { event_type: body.event_type, entity_id: entity.id, count });
+  const fields = { event_type: body.event_type, entity_id: entity.id, count };
+  routineLine('notification.taken_over', fields, body.metadata.traceparent);
   return ACK;
 }
 

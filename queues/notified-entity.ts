@@ -2,6 +2,7 @@
  * What a notification tells of (a payment, a refund, an endpoint), for the notifications consumer: its public JSON, read from
  * its owner, since the record may lag; and the way back to whoever asked for the telling. A new kind is a new arm.
  */
+import type { Spent } from '../src/domain/cost/spent.ts';
 import type { Scope } from '../src/domain/ids.ts';
 import { sagaStub, webhookEndpointStub } from '../src/stubs.ts';
 import type { NotifyMessage } from './notifications.ts';
@@ -11,7 +12,7 @@ export interface NotifiedEntity {
   /** The public JSON as text; null when there is none any more. */
   read(): Promise<string | null>;
   /** The notification is taken over, and need not be sent again. */
-  acknowledge(effectId: string): Promise<void>;
+  acknowledge(effectId: string, spent: Spent): Promise<void>;
 }
 
 export function notifiedEntity(env: Env, message: NotifyMessage): NotifiedEntity {
@@ -35,8 +36,8 @@ function saga(env: Env, scope: Scope, id: string): NotifiedEntity {
       const result = await sagaStub(env, id)?.read(scope);
       return result?.kind === 'found' ? result.body : null;
     },
-    async acknowledge(effectId) {
-      await sagaStub(env, id)?.acknowledge({ effectIds: [effectId] });
+    async acknowledge(effectId, spent) {
+      await sagaStub(env, id)?.acknowledge({ effectIds: [effectId], spent });
     },
   };
 }

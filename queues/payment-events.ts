@@ -1,42 +1,120 @@
 /**
  * Consumer of `payment-events`: writes a batch of publications to the record (D1) in one transaction, each event once,
- * and tells each saga which run is recorded. It never decides about money, and a lost acknowledgement only means that
- * the saga sends the run again.
+ * and tells each saga which run is recorded, and the traces which sagas have ended; enters new wallets into the directory, and tells them. It never decides about
+ * money, and a lost acknowledgement only means that the same is sent again.
  */
+import { waitUntil } from 'cloudflare:workers';
+import { apportioned, type Spent, sumOfSpent } from '../src/domain/cost/spent.ts';
+import { OBJECT_CALL } from '../src/domain/cost/work.ts';
 import { entityOf } from '../src/domain/events/envelope.ts';
-import { type Publication, publicationSchema } from '../src/domain/messages.ts';
+import { walletObjectName } from '../src/domain/ids.ts';
+import {
+  type Publication,
+  type RecordMessage,
+  recordMessageSchema,
+  type WalletOpened,
+} from '../src/domain/messages.ts';
+import { endsSaga, isSampledLog, sagaSpans } from '../src/domain/tracing/saga-spans.ts';
+import { readEventLogs } from '../src/read-model/event-logs.ts';
 import { recordPublications } from '../src/read-model/record-publications.ts';
+import { enterWallets } from '../src/read-model/wallets.ts';
 import { sagaStub } from '../src/stubs.ts';
 import { errorText, logLine } from '../src/telemetry/log.ts';
+import { openTracer, type Tracer } from '../src/telemetry/tracer.ts';
 import { type Consumed, consume, type Decoded } from './consume.ts';
 import { ACK, type Verdict } from './retry-policy.ts';
 
 export async function consumePaymentEvents(batch: MessageBatch, env: Env): Promise<void> {
-  await consume<Publication>(batch, env, { decode, groupKey: () => 'record', handle: (items) => record(env, items) });
+  await consume<RecordMessage>(batch, env, {
+    decode,
+    groupKey: ({ kind }) => kind,
+    handle: (items) => take(env, items),
+  });
 }
 
-function decode(body: unknown): Decoded<Publication> {
-  const parsed = publicationSchema.safeParse(body);
+function decode(body: unknown): Decoded<RecordMessage> {
+  const parsed = recordMessageSchema.safeParse(body);
   return parsed.success ? { ok: true, body: parsed.data } : { ok: false, reason: `malformed: ${parsed.error.message}` };
 }
 
-async function record(env: Env, items: readonly Consumed<Publication>[]): Promise<readonly Verdict[]> {
-  await recordPublications(
-    env.DB,
-    items.map(({ body }) => body),
+/** Messages of one kind: they are grouped by it. */
+async function take(env: Env, items: readonly Consumed<RecordMessage>[]): Promise<readonly Verdict[]> {
+  await record(
+    env,
+    items.flatMap(({ body, spent }) => (body.kind === 'publication' ? [{ publication: body, spent }] : [])),
   );
-  await Promise.all(items.map(({ body }) => acknowledge(env, body)));
+  await list(
+    env,
+    items.flatMap(({ body }) => (body.kind === 'wallet_opened' ? [body] : [])),
+  );
   return items.map(() => ACK);
 }
 
-async function acknowledge(env: Env, publication: Publication): Promise<void> {
+/** A publication, and what its delivery has cost. */
+interface Delivered {
+  readonly publication: Publication;
+  readonly spent: Spent;
+}
+
+async function record(env: Env, delivered: readonly Delivered[]): Promise<void> {
+  if (delivered.length === 0) return;
+  const publications = delivered.map(({ publication }) => publication);
+  const shares = apportioned(await recordPublications(env.DB, publications), delivered.length);
+  const tracer = openTracer(env);
+  if (tracer.isOn) waitUntil(trace(env, tracer, publications));
+  await Promise.all(
+    delivered.map(({ publication, spent }, index) =>
+      acknowledge(env, publication, sumOfSpent(spent, shares[index], OBJECT_CALL)),
+    ),
+  );
+}
+
+/**
+ * Tells the spans of the sagas that have ended, out of their logs: the object that owns one exports nothing. Told again when
+ * a run is published again, or more of a log is recorded after its end: the same spans, with what is known now.
+ */
+async function trace(env: Env, tracer: Tracer, publications: readonly Publication[]): Promise<void> {
+  const ended = publications.filter(({ runs }) => {
+    const events = runs.flatMap((run) => run.events);
+    return isSampledLog(events) && endsSaga(events);
+  });
+  if (ended.length === 0) return;
+  try {
+    const logs = await readEventLogs(env.DB, [...new Set(ended.map((publication) => publication.group_id))]);
+    for (const log of logs.values()) tracer.record(sagaSpans(log));
+    await tracer.flush();
+  } catch (error) {
+    // The spans of these sagas are lost; what they tell of is recorded.
+    logLine('trace.read_failed', { count: ended.length, error: errorText(error) });
+  }
+}
+
+async function list(env: Env, opened: readonly WalletOpened[]): Promise<void> {
+  if (opened.length === 0) return;
+  await enterWallets(
+    env.DB,
+    opened.map(({ wallet }) => wallet),
+  );
+  await Promise.all(opened.map((message) => acknowledgeListing(env, message)));
+}
+
+async function acknowledge(env: Env, publication: Publication, spent: Spent): Promise<void> {
   const first = publication.runs[0]?.first;
   const last = publication.runs.at(-1)?.last;
   if (first === undefined || last === undefined) return;
   try {
-    await sagaStub(env, entityOf(publication.group_id))?.acknowledge({ effectIds: [], events: { first, last } });
+    await sagaStub(env, entityOf(publication.group_id))?.acknowledge({ effectIds: [], events: { first, last }, spent });
   } catch (error) {
     // The record has it; the saga does not know and sends the run again, which changes nothing.
     logLine('queue.acknowledge_failed', { group_id: publication.group_id, error: errorText(error) });
+  }
+}
+
+async function acknowledgeListing(env: Env, { wallet }: WalletOpened): Promise<void> {
+  try {
+    await env.WALLET.getByName(walletObjectName(wallet, wallet.id)).acknowledgeListing();
+  } catch (error) {
+    // The directory has it; the wallet does not know and tells of itself again, which changes nothing.
+    logLine('queue.acknowledge_failed', { message_type: 'wallet_opened', error: errorText(error) });
   }
 }

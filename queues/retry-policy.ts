@@ -26,10 +26,15 @@ export const ACK: Verdict = { kind: 'ack' };
  * Everything else is taken for transient: effects are idempotent, so trying again is always allowed.
  * @param attempts how often this message has been delivered, 1 for the first.
  */
-export function verdictOnError(error: unknown, attempts: number, random: number): Verdict {
+export function verdictOnError(
+  error: unknown,
+  attempts: number,
+  random: number,
+  transient: Backoff = TRANSIENT,
+): Verdict {
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   if (error instanceof Error && error.name === 'InvariantError') return { kind: 'dead', reason };
   const overloaded = isOverloaded(error);
-  const delaySeconds = fullJitterSeconds(overloaded ? OVERLOADED : TRANSIENT, attempts, random);
+  const delaySeconds = fullJitterSeconds(overloaded ? OVERLOADED : transient, attempts, random);
   return { kind: 'retry', delaySeconds: overloaded ? Math.max(5, delaySeconds) : delaySeconds, reason };
 }

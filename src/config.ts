@@ -4,17 +4,26 @@
  */
 import { z } from 'zod';
 import { type ProvidersConfig, providersConfigOf, providerVarsSchema } from './config-providers.ts';
+import { TRACES_RATIO_DEFAULT, type TracingConfig, tracingConfigOf, tracingVarsSchema } from './config-tracing.ts';
 import type { SagaPolicy } from './domain/saga/policy.ts';
 import { SAGA_POLICIES } from './domain/saga/policy.ts';
 
 export interface Config {
   readonly mode: 'sandbox' | 'live';
   readonly auth: 'open' | 'required';
+  /** Under which API keys are stored as HMACs; set wherever authentication is required. */
+  readonly apiKeySecret?: string;
+  /** `off` in sandbox only. */
+  readonly rateLimits: 'on' | 'off';
   readonly policy: SagaPolicy;
   /** The real providers: none in sandbox, at least one in live mode. */
   readonly providers: ProvidersConfig;
   /** Where notifications are mailed as well; absent: nowhere. */
   readonly email?: { readonly from: string; readonly to: string };
+  /** Where traces are exported to; absent: nowhere. */
+  readonly tracing?: TracingConfig;
+  /** The share of new traces that are sampled, 0 to 1, and so exported and logged; in a caller's trace the caller decides. */
+  readonly sampleRatio: number;
 }
 
 export type ConfigResult =
@@ -22,9 +31,12 @@ export type ConfigResult =
   /** Names of the vars and secrets that are missing or not valid, for the log; never their values. */
   | { readonly ok: false; readonly problems: readonly string[] };
 
-const varsSchema = z.object({
+/** Every var and secret that is read, each by itself; `npm run deploy` judges what it is given by the same rules. */
+export const varsSchema = z.object({
   MODE: z.enum(['sandbox', 'live']),
   AUTH: z.enum(['open', 'required']),
+  /** Sandbox only, for load on one machine: lifts the rate limits. */
+  RATE_LIMITS: z.enum(['on', 'off']).default('on'),
   /** Secret, 32 characters or more; keys are stored as HMACs under it. Needed where AUTH = required. */
   API_KEY_SECRET: z.string().min(32).optional(),
   /** Sandbox only, for tests and drills: how soon a command with no outcome is sent again, in milliseconds. */
@@ -33,6 +45,7 @@ const varsSchema = z.object({
   NOTIFY_EMAIL_FROM: z.email().optional(),
   NOTIFY_EMAIL_TO: z.email().optional(),
   ...providerVarsSchema.shape,
+  ...tracingVarsSchema.shape,
 });
 
 const parsed = new WeakMap<object, ConfigResult>();
@@ -47,7 +60,7 @@ export function readConfig(env: object): ConfigResult {
 }
 
 /**
- * Checks, in order: each var by itself → open authentication only in sandbox → the secret of the API keys → in live mode a
+ * Checks, in order: each var by itself → open authentication, and no rate limits, only in sandbox → the secret of the API keys → in live mode a
  * provider, whole → both addresses of the email channel, or neither.
  */
 export function parseConfig(env: object): ConfigResult {
@@ -55,6 +68,8 @@ export function parseConfig(env: object): ConfigResult {
   if (!vars.success) return { ok: false, problems: vars.error.issues.map((issue) => issue.path.join('.')) };
   const { MODE: mode, AUTH: auth, API_KEY_SECRET: keySecret, SAGA_RESEND_FIRST_MS: firstMs } = vars.data;
   if (mode === 'live' && auth === 'open') return { ok: false, problems: ['AUTH'] };
+  const { RATE_LIMITS: rateLimits } = vars.data;
+  if (mode === 'live' && rateLimits === 'off') return { ok: false, problems: ['RATE_LIMITS'] };
   if (auth === 'required' && keySecret === undefined) return { ok: false, problems: ['API_KEY_SECRET'] };
   const providers = mode === 'live' ? providersConfigOf(vars.data) : {};
   if ('missing' in providers) return { ok: false, problems: providers.missing };
@@ -62,8 +77,22 @@ export function parseConfig(env: object): ConfigResult {
   if ((from === undefined) !== (to === undefined)) {
     return { ok: false, problems: [from === undefined ? 'NOTIFY_EMAIL_FROM' : 'NOTIFY_EMAIL_TO'] };
   }
+  const keys = keySecret !== undefined && { apiKeySecret: keySecret };
   const email = from !== undefined && to !== undefined && { email: { from, to } };
-  return { ok: true, config: { mode, auth, policy: policyOf(mode, firstMs), providers, ...email } };
+  const tracing = tracingConfigOf(vars.data);
+  const sampleRatio = vars.data.OTEL_TRACES_SAMPLER_ARG ?? TRACES_RATIO_DEFAULT[mode];
+  const config = {
+    mode,
+    auth,
+    rateLimits,
+    policy: policyOf(mode, firstMs),
+    providers,
+    sampleRatio,
+    ...keys,
+    ...email,
+    ...(tracing && { tracing }),
+  };
+  return { ok: true, config };
 }
 
 function policyOf(mode: Config['mode'], firstMs: number | undefined): SagaPolicy {

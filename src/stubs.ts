@@ -3,7 +3,7 @@
  * not mint leads nowhere, with no stub made and no storage touched. A stub that threw is broken: take a fresh one.
  */
 import { hexFromPublicId, type Scope } from './domain/ids.ts';
-import type { PaymentSagaRpc, RefundSagaRpc, SagaRpc } from './domain/rpc.ts';
+import type { PaymentSagaRpc, RedriveRpc, RefundSagaRpc, SagaRpc } from './domain/rpc.ts';
 import { WEBHOOK_ENDPOINT_ID_PATTERN, webhookEndpointObjectName } from './domain/webhook.ts';
 import type { WebhookEndpointRpc } from './domain/webhook-rpc.ts';
 
@@ -55,4 +55,9 @@ export function sagaStub(env: Env, entityId: string): Calls<SagaRpc> | null {
 export function webhookEndpointStub(env: Env, scope: Scope, endpointId: string): Calls<WebhookEndpointRpc> | null {
   if (!WEBHOOK_ENDPOINT_ID_PATTERN.test(endpointId)) return null;
   return asCalls<WebhookEndpointRpc>(env.WEBHOOK_ENDPOINT.getByName(webhookEndpointObjectName(scope, endpointId)));
+}
+
+/** A fresh stub of whoever sends the messages of a log, by the entity that the log is of; null where it leads nowhere. */
+export function ownerStub(env: Env, scope: Scope, entityId: string): Calls<RedriveRpc> | null {
+  return sagaStub(env, entityId) ?? webhookEndpointStub(env, scope, entityId);
 }

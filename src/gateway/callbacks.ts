@@ -31,7 +31,7 @@ export type CallbackIntake =
   | { readonly kind: 'unknown_provider' };
 
 /**
- * Reads one callback. Checks, in order: the provider exists → the body is at most CALLBACK_BYTES_MAX → the provider's own
+ * Reads one callback. Checks, in order: the provider exists → the body says, and is, at most CALLBACK_BYTES_MAX → the provider's own
  * checks (signature over the raw bytes, in constant time; time window; shape) → a payment of ours → an effect of ours.
  */
 export async function readCallback(
@@ -53,7 +53,8 @@ export async function takeIn(
 ): Promise<CallbackIntake> {
   const provider = providers.get(providerName);
   if (provider === undefined) return { kind: 'unknown_provider' };
-  const body = await readBounded(request.body, CALLBACK_BYTES_MAX);
+  const isAnnouncedTooLarge = Number(request.headers.get('content-length') ?? 0) > CALLBACK_BYTES_MAX;
+  const body = isAnnouncedTooLarge ? null : await readBounded(request.body, CALLBACK_BYTES_MAX);
   if (body === null) return { kind: 'rejected', provider: providerName, reason: 'too_large' };
   const result = await provider.parseCallback({ headers: request.headers, body, url: new URL(request.url) }, nowMs);
   if (result.kind !== 'event') return { ...result, provider: providerName };

@@ -2,6 +2,7 @@
  * Tells a stored callback to its saga, and notes what came of it. Called by the route when a callback comes in, and by the
  * cron for those that found no saga then; telling it twice changes nothing.
  */
+import { CALLBACK } from '../domain/cost/work.ts';
 import { DAY_MS, MINUTE_MS } from '../domain/limits.ts';
 import {
   type CallbackStatus,
@@ -21,7 +22,7 @@ const RETRIED_MAX = 200;
 
 /** `unmatched`: no saga of ours has that id. What the saga's object throws is the caller's: nothing is noted then. */
 export async function deliverCallback(env: Env, callback: StoredCallback): Promise<'delivered' | 'unmatched'> {
-  const told = await sagaStub(env, callback.entityId)?.deliver([callback.outcome]);
+  const told = await sagaStub(env, callback.entityId)?.deliver([{ ...callback.outcome, spent: CALLBACK }]);
   const status = told?.kind === 'delivered' ? 'delivered' : 'unmatched';
   await noteCallback(env.DB, callback, status);
   return status;

@@ -4,11 +4,13 @@
  * Called by the consumer of `gateway-commands`: one `GatewayBatch` per batch of messages.
  */
 import type { Config } from '../config.ts';
+import type { Spent } from '../domain/cost/spent.ts';
 import { InvariantError } from '../domain/errors.ts';
-import type { GatewayOperation } from '../domain/events/catalogue.ts';
+import type { GatewayOperation, GatewayStatus } from '../domain/events/catalogue.ts';
 import { ROUTE_RULES, type RouteDecision, route } from '../domain/routing.ts';
 import type { Outcome } from '../domain/saga/outcome.ts';
-import { logLine } from '../telemetry/log.ts';
+import { logLine, routineLine } from '../telemetry/log.ts';
+import type { OpenSpan } from '../telemetry/tracer.ts';
 import { outcomeOf } from './answers.ts';
 import { HealthBatch, healthDeskOf } from './health.ts';
 import type { LookupAnswer, Provider, ProviderAnswer } from './provider.ts';
@@ -21,6 +23,8 @@ export interface Delivery {
    * sent again with no outcome heard. Then a call that now provably takes no effect proves nothing of the earlier one.
    */
   readonly mayHaveBegun?: boolean;
+  /** Under which its calls are traced; absent: they are not. */
+  readonly span?: OpenSpan;
 }
 
 /** The gateway for one batch of a consumer: `run` each command, side by side, then `close` once. */
@@ -48,8 +52,8 @@ export class GatewayBatch {
     const candidates = candidatesOf(command, operation);
     const { provider, answer } =
       operation === 'lookup'
-        ? await this.#lookUp(candidates, command)
-        : await this.#askOne(candidates[0], operation, command, nowMs);
+        ? await this.#lookUp(candidates, command, delivery.span)
+        : await this.#askOne(candidates[0], operation, command, nowMs, delivery.span);
     const outcome = outcomeOf({
       effectId: command.metadata.message_deduplication_id,
       paymentId: command.payload.payment_id,
@@ -66,11 +70,17 @@ export class GatewayBatch {
     await this.#health.close();
   }
 
+  /** What its breakers have cost since this was last asked, what they will be told included. */
+  takeSpent(): Spent {
+    return this.#health.takeSpent();
+  }
+
   async #askOne(
     name: string | undefined,
     operation: Exclude<GatewayOperation, 'lookup'>,
     command: GatewayCommand,
     nowMs: number,
+    span: OpenSpan | undefined,
   ): Promise<Asked> {
     if (name === undefined) return { answer: { kind: 'misconfigured', reason: 'no_route' } };
     const { not_after: notAfter } = command.payload;
@@ -81,7 +91,7 @@ export class GatewayBatch {
     }
     const answer =
       this.#passedOn(name, operation, command) ??
-      (await this.#admitted(name, operation, (provider) => call(provider, operation, command)));
+      (await this.#admitted(name, operation, span, (provider) => call(provider, operation, command)));
     return { provider: name, answer };
   }
 
@@ -96,11 +106,12 @@ export class GatewayBatch {
   }
 
   /** Asks every candidate; the answer that matters most is the answer (`MATTERS`). */
-  async #lookUp(names: readonly string[], command: GatewayCommand): Promise<Asked> {
+  async #lookUp(names: readonly string[], command: GatewayCommand, span: OpenSpan | undefined): Promise<Asked> {
     const asked = await Promise.all(
       names.map(async (name): Promise<Asked> => {
         const request = lookupRequest(name, command);
-        return { provider: name, answer: await this.#admitted(name, 'lookup', (provider) => provider.lookup(request)) };
+        const answer = await this.#admitted(name, 'lookup', span, (provider) => provider.lookup(request));
+        return { provider: name, answer };
       }),
     );
     const [only] = asked;
@@ -117,6 +128,7 @@ export class GatewayBatch {
   async #admitted(
     name: string,
     operation: GatewayOperation,
+    parent: OpenSpan | undefined,
     make: (provider: Provider) => Promise<ProviderAnswer>,
   ): Promise<ProviderAnswer> {
     const provider = this.#providers.get(name);
@@ -126,7 +138,12 @@ export class GatewayBatch {
       return { kind: 'not_sent', reason: 'breaker_open', retryAfterMs: admission.retryAfterMs };
     }
     const startedAtMs = Date.now();
-    const answer = await make(provider);
+    const span = parent?.begin(`${operation} ${name}`, 'client', {
+      'holdfast.provider': name,
+      'holdfast.operation': operation,
+    });
+    const answer = await make((span && provider.traced?.(span.traceparent)) ?? provider);
+    span?.end({ 'holdfast.outcome': answer.kind }, FAULTS.has(answer.kind));
     this.#health.note(name, operation, admission, answer, Date.now() - startedAtMs);
     return answer;
   }
@@ -187,6 +204,9 @@ async function refund(provider: Provider, command: GatewayCommand): Promise<Prov
   return found.kind === 'refunded' || found.kind === 'refused' ? found : answer;
 }
 
+/** Answers that are an error of the call; a no of the provider is an answer. */
+const FAULTS: ReadonlySet<ProviderAnswer['kind']> = new Set(['unknown', 'not_sent', 'throttled', 'misconfigured']);
+
 /** Money in force first; a no of one provider counts only once none may still say yes. */
 const MATTERS: readonly LookupAnswer['kind'][] = [
   'approved',
@@ -203,7 +223,7 @@ const MATTERS: readonly LookupAnswer['kind'][] = [
 ];
 
 /** What is left of "not sent" when an earlier delivery may have sent. Look-ups, and what has effects in force, as they are. */
-function withoutProof(operation: GatewayOperation, answer: ProviderAnswer): ProviderAnswer {
+export function withoutProof(operation: GatewayOperation, answer: ProviderAnswer): ProviderAnswer {
   const isProof = answer.kind === 'not_sent' || answer.kind === 'throttled' || answer.kind === 'misconfigured';
   return operation === 'authorize' && isProof ? { kind: 'unknown', reason: 'earlier_delivery_unaccounted' } : answer;
 }
@@ -213,9 +233,18 @@ function needsPerson(answer: ProviderAnswer): boolean {
   return answer.kind === 'misconfigured' || (answer.kind === 'unknown' && answer.reason === 'idempotency_key_reused');
 }
 
+/** Answers that say what they should, and that the event log keeps. */
+const ROUTINE_STATUSES: ReadonlySet<GatewayStatus> = new Set([
+  'AUTHORIZED',
+  'CAPTURED',
+  'VOIDED',
+  'REFUNDED',
+  'UNAUTHORIZED',
+]);
+
 function logCall(command: GatewayCommand, outcome: Outcome, alert: boolean, durationMs: number): void {
   const answer = 'gateway_status' in outcome.fact.payload ? outcome.fact.payload : null;
-  logLine('gateway.called', {
+  const fields = {
     operation: answer?.operation,
     provider: answer?.provider,
     gateway_status: answer?.gateway_status,
@@ -225,6 +254,9 @@ function logCall(command: GatewayCommand, outcome: Outcome, alert: boolean, dura
     effect_id: outcome.effect_id,
     trace_id: command.metadata.trace_id,
     duration_ms: durationMs,
-    ...(alert && { alert }),
-  });
+  };
+  if (alert) logLine('gateway.called', { ...fields, alert });
+  else if (answer !== null && ROUTINE_STATUSES.has(answer.gateway_status)) {
+    routineLine('gateway.called', fields, command.metadata.traceparent);
+  } else logLine('gateway.called', fields);
 }

@@ -4,6 +4,8 @@
  * batch; the consumer closes it when its outcomes are delivered.
  */
 import type { CallResult, Permit } from '../domain/circuit-breaker.ts';
+import { type Spent, sumOfSpent } from '../domain/cost/spent.ts';
+import { OBJECT_CALL } from '../domain/cost/work.ts';
 import type { GatewayOperation } from '../domain/events/catalogue.ts';
 import type { OperationReport, Permits, Wants } from '../domain/provider-health.ts';
 import { errorText, logLine } from '../telemetry/log.ts';
@@ -44,6 +46,7 @@ export class HealthBatch {
   /** Leases that were granted to this batch and are not used yet. */
   readonly #leases = new Map<string, string[]>();
   readonly #reports = new Map<string, OperationReport[]>();
+  #spent: Spent = {};
 
   constructor(desk: HealthDesk, mode: 'sandbox' | 'live', free: Map<string, number> = freeUntilMs) {
     this.#desk = desk;
@@ -81,6 +84,8 @@ export class HealthBatch {
     answer: ProviderAnswer,
     durationMs: number,
   ): void {
+    // The first of a provider's reports is one call, whenever it is made.
+    if (!this.#reports.has(provider)) this.#spent = sumOfSpent(this.#spent, OBJECT_CALL);
     const reports = this.#reports.get(provider) ?? [];
     reports.push({
       operation,
@@ -104,6 +109,13 @@ export class HealthBatch {
     await Promise.all(told);
   }
 
+  /** What its calls have cost since this was last asked; a report that is still to be made is one. */
+  takeSpent(): Spent {
+    const spent = this.#spent;
+    this.#spent = {};
+    return spent;
+  }
+
   #ask(provider: string, operation: GatewayOperation): Promise<Permits> {
     const open = this.#rounds.get(provider);
     if (open !== undefined) {
@@ -122,6 +134,7 @@ export class HealthBatch {
   }
 
   async #askNow(provider: string, wants: Wants): Promise<Permits> {
+    this.#spent = sumOfSpent(this.#spent, OBJECT_CALL);
     const late = Promise.withResolvers<Permits>();
     const timer = setTimeout(() => late.resolve({}), HEALTH_ASK_TIMEOUT_MS);
     try {

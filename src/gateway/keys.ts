@@ -18,3 +18,13 @@ export function providerKey(entityId: string, operation: KeyedOperation, provide
   if (key.length > KEY_LENGTH_MAX) throw new InvariantError('provider_key_length', { length: key.length, provider });
   return key;
 }
+
+/** Whose key it is: the payment's or refund's id in it; null for a key that we did not make. */
+export function entityOfKey(key: string): string | null {
+  return /^((?:pay|ref)_[0-9A-Za-z]{43})\.[acvr]\./.exec(key)?.[1] ?? null;
+}
+
+/** A payment's id as a provider echoes it, or null for what is none: other software may use the same account. */
+export function echoedPaymentId(text: string | null | undefined): string | null {
+  return text != null && /^pay_[0-9A-Za-z]{43}$/.test(text) ? text : null;
+}

@@ -4,6 +4,7 @@
  * saga, is decided above (`gateway.ts`). Nothing a provider does is an exception: an adapter throws for bugs only.
  */
 import type { PaymentMethod } from '../domain/payment.ts';
+import type { StatementCoverage, StatementLine } from '../domain/reconciliation/books.ts';
 
 /**
  * What one call came to. The HTTP status alone is never the answer (docs/decisions/0010-provider-port.md).
@@ -90,7 +91,24 @@ export interface ProviderCapabilities {
   readonly amountUnit: 'minor' | 'decimal';
   /** How late a success can still come up after a call whose outcome is unknown. */
   readonly lateWindowMs: number;
+  /** What of its books can be read, for reconciliation; `none`: no statement is ever to be had. */
+  readonly statement: StatementCoverage;
 }
+
+/** What was charged and given back in a span of time, by the provider's own clock; a page at a time. */
+export interface StatementRequest {
+  /** Inclusive. */
+  readonly fromMs: number;
+  /** Exclusive. */
+  readonly toMs: number;
+  /** `next` of the page before, null for the first. */
+  readonly cursor: string | null;
+}
+
+/** A line may come twice, in two pages; none is left out that stood in the books before the first page was asked for. */
+export type StatementAnswer =
+  | { readonly kind: 'page'; readonly lines: readonly StatementLine[]; readonly next: string | null }
+  | NoAnswer;
 
 /** A callback as it came: the signature is over these bytes, so nothing may parse them first. */
 export interface RawCallback {
@@ -127,6 +145,8 @@ export interface Provider {
   readonly capabilities: ProviderCapabilities;
   /** Why this provider cannot take the payment at all (currency, method, token), or null; asks nobody. */
   unfit?(request: AuthorizeRequest): string | null;
+  /** The same provider, whose requests carry this `traceparent`: its own traces, if it has any, go on from ours. */
+  traced?(traceparent: string): Provider;
   authorize(request: AuthorizeRequest): Promise<AuthorizeAnswer>;
   /** All of what was authorized. */
   capture(request: ChargeRequest): Promise<CaptureAnswer>;
@@ -135,6 +155,8 @@ export interface Provider {
   /** Gives `amountMinor` back. */
   refund(request: ChargeRequest): Promise<RefundAnswer>;
   lookup(request: LookupRequest): Promise<LookupAnswer>;
+  /** Its books, for reconciliation. A read: it changes nothing. */
+  statement(request: StatementRequest): Promise<StatementAnswer>;
   /** Checks, in order: signature present → signature right → time within the window → body readable. */
   parseCallback(callback: RawCallback, nowMs: number): Promise<CallbackResult>;
 }

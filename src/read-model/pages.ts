@@ -1,6 +1,6 @@
 /**
- * Pages over rows of the record that hold their public JSON: newest first, by id among those of one millisecond. Typed SQL
- * of any such table; what is asked of it is the caller's.
+ * Pages over rows of the record: newest first, by id among those of one millisecond. Typed SQL of any such table; what is
+ * asked of it is the caller's.
  */
 
 /** A condition with one `?` and its value; one whose value is undefined is not asked. */
@@ -12,17 +12,19 @@ export interface PagePosition {
   readonly id: string;
 }
 
-export interface BodiesPage {
-  /** The public JSON of each row, as text. */
-  readonly bodies: readonly string[];
+export interface RowsPage<Row> {
+  readonly rows: readonly Row[];
   /** Where the next page begins; null on the last. */
   readonly next: PagePosition | null;
 }
 
-/**
- * One page, at most `limit`, after `position`. Any replica may answer: a list is as current as the record is
- * (https://developers.cloudflare.com/d1/best-practices/read-replication/#use-sessions-api).
- */
+export interface BodiesPage {
+  /** The public JSON of each row, as text. */
+  readonly bodies: readonly string[];
+  readonly next: PagePosition | null;
+}
+
+/** One page of a table whose rows hold their public JSON, at most `limit`, after `position`. */
 export async function listBodies(
   db: D1Database,
   table: 'payments' | 'refunds',
@@ -30,26 +32,45 @@ export async function listBodies(
   position: PagePosition | null,
   limit: number,
 ): Promise<BodiesPage> {
+  const columns = 'id, created_at_ms AS at_ms, body';
+  const from = { table, columns, time: 'created_at_ms' } as const;
+  const { rows, next } = await listRows<{ body: string }>(db, from, conditions, position, limit);
+  return { bodies: rows.map((row) => row.body), next };
+}
+
+/** Where a list is read from; `columns` has the id, and the time as `at_ms`. */
+export interface ListSource {
+  readonly table: 'payments' | 'refunds' | 'dead_letters' | 'api_keys';
+  readonly columns: string;
+  readonly time: 'created_at_ms' | 'died_at_ms';
+}
+
+/**
+ * One page, at most `limit`, after `position`. Any replica may answer: a list is as current as the record is
+ * (https://developers.cloudflare.com/d1/best-practices/read-replication/#use-sessions-api).
+ */
+export async function listRows<Row>(
+  db: D1Database,
+  { table, columns, time }: ListSource,
+  conditions: Conditions,
+  position: PagePosition | null,
+  limit: number,
+): Promise<RowsPage<Row>> {
   const asked = conditions.filter(([, value]) => value !== undefined);
   const where = asked.map(([condition]) => condition);
   const values = asked.map(([, value]) => value);
   if (position !== null) {
-    where.push('(created_at_ms, id) < (?, ?)');
+    where.push(`(${time}, id) < (?, ?)`);
     values.push(position.createdAtMs, position.id);
   }
   // One row more than asked tells whether another page follows.
   const { results } = await db
     .withSession('first-unconstrained')
-    .prepare(
-      `SELECT id, created_at_ms, body FROM ${table} WHERE ${where.join(' AND ')} ORDER BY created_at_ms DESC, id DESC LIMIT ?`,
-    )
+    .prepare(`SELECT ${columns} FROM ${table} WHERE ${where.join(' AND ')} ORDER BY ${time} DESC, id DESC LIMIT ?`)
     .bind(...values, limit + 1)
-    .all<{ id: string; created_at_ms: number; body: string }>();
+    .all<Row & { id: string; at_ms: number }>();
   const rows = results.slice(0, limit);
   const last = rows.at(-1);
   const more = results.length > limit && last !== undefined;
-  return {
-    bodies: rows.map((row) => row.body),
-    next: more ? { createdAtMs: last.created_at_ms, id: last.id } : null,
-  };
+  return { rows, next: more ? { createdAtMs: last.at_ms, id: last.id } : null };
 }

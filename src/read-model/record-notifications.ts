@@ -1,5 +1,7 @@
 /** Writes notifications to the record (D1): one row each, by the command's effect id, however often it is delivered. */
+import type { Spent } from '../domain/cost/spent.ts';
 import type { Envelope } from '../domain/events/envelope.ts';
+import { spentOf } from './d1-spent.ts';
 
 const INSERT = `
   INSERT INTO notifications (id, event_type, group_id, body, created_at_ms)
@@ -17,6 +19,7 @@ export interface RecordedNotifications {
   readonly fresh: ReadonlySet<string>;
   /** By effect id, the time of the event as it first came: what came again under the id does not move it. */
   readonly timestamps: ReadonlyMap<string, string>;
+  readonly spent: Spent;
 }
 
 /** @throws what D1 throws, with nothing written. */
@@ -33,11 +36,13 @@ export async function recordNotifications(
       body: JSON.stringify(event),
     })),
   );
-  const [inserted, stored] = await db.batch<{ id: string; timestamp: string }>([
+  const results = await db.batch<{ id: string; timestamp: string }>([
     db.prepare(INSERT).bind(rows, nowMs),
     db.prepare(TIMESTAMPS).bind(rows),
   ]);
+  const [inserted, stored] = results;
   return {
+    spent: spentOf(results),
     fresh: new Set(inserted?.results.map(({ id }) => id)),
     timestamps: new Map(stored?.results.map(({ id, timestamp }) => [id, timestamp])),
   };

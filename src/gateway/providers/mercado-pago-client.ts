@@ -11,6 +11,8 @@ import { isNoAnswer, unknown } from './standing.ts';
 
 export interface MercadoPagoAccess {
   readonly accessToken: string;
+  /** Of the span that the requests are part of. */
+  readonly traceparent?: string;
   /** The rest is for tests. */
   readonly baseUrl?: string;
   readonly fetcher?: Fetcher;
@@ -18,7 +20,7 @@ export interface MercadoPagoAccess {
 }
 
 export class MercadoPagoClient {
-  readonly #access: Required<MercadoPagoAccess>;
+  readonly #access: Required<Omit<MercadoPagoAccess, 'traceparent'>> & Pick<MercadoPagoAccess, 'traceparent'>;
 
   constructor(access: MercadoPagoAccess) {
     this.#access = {
@@ -47,11 +49,12 @@ export class MercadoPagoClient {
   }
 
   #exchange(path: string, init: RequestInit): Promise<Exchange> {
-    const { baseUrl, accessToken, fetcher, timeoutMs } = this.#access;
+    const { baseUrl, accessToken, fetcher, timeoutMs, traceparent } = this.#access;
     const request = new Request(baseUrl + path, { ...init, redirect: 'manual' });
     request.headers.set('authorization', `Bearer ${accessToken}`);
     // Without it a refund that is under way is told as a 400.
     request.headers.set('x-render-in-process-refunds', 'true');
+    if (traceparent !== undefined) request.headers.set('traceparent', traceparent);
     return exchange(fetcher, request, timeoutMs);
   }
 }

@@ -3,7 +3,7 @@
  * its objects that are read. Everything else that it sends is ignored.
  */
 import { z } from 'zod';
-import { formatMinor } from '../../domain/money.ts';
+import { currencyExponent, formatMinor, isAmountMinor, isCurrency } from '../../domain/money.ts';
 
 export const MERCADO_PAGO_BASE_URL = 'https://api.mercadopago.com';
 export const MERCADO_PAGO_SIGNATURE_HEADER = 'x-signature';
@@ -48,6 +48,17 @@ export const searchSchema = z.object({
   results: z.array(z.object({ id, external_reference: z.string().nullish() })),
 });
 
+/** A page of a search by time, with what a statement needs of each payment. */
+export const statementSchema = z.object({
+  paging: z.object({ total: z.number().int() }),
+  results: z.array(
+    paymentSchema.extend({
+      date_created: z.iso.datetime({ offset: true }),
+      transaction_amount_refunded: z.number().nonnegative().nullish(),
+    }),
+  ),
+});
+
 export const errorSchema = z.object({
   cause: z
     .union([z.array(z.object({ code: z.coerce.number().int() })), z.object({ code: z.coerce.number().int() })])
@@ -66,4 +77,14 @@ export function toDecimal(amountMinor: number, currency: string): number | null 
 /** Whether the decimal that a provider speaks of is our amount. */
 export function isSameAmount(decimal: number, amountMinor: number, currency: string): boolean {
   return decimal === toDecimal(amountMinor, currency);
+}
+
+/** The minor units that a decimal stands for, by its digits, or null where they cannot be told exactly. No arithmetic on it. */
+export function fromDecimal(decimal: number, currency: string): number | null {
+  const [, whole, fraction = ''] = /^(\d{1,15})(?:\.(\d{1,3}))?$/.exec(String(decimal)) ?? [];
+  if (whole === undefined || !isCurrency(currency)) return null;
+  const exponent = currencyExponent(currency);
+  if (fraction.length > exponent) return null;
+  const amountMinor = Number(whole + fraction.padEnd(exponent, '0'));
+  return isAmountMinor(amountMinor) || amountMinor === 0 ? amountMinor : null;
 }

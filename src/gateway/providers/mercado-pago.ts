@@ -19,6 +19,8 @@ import type {
   ProviderCapabilities,
   RawCallback,
   RefundAnswer,
+  StatementAnswer,
+  StatementRequest,
   VoidAnswer,
 } from '../provider.ts';
 import { checkNotification, notifiedPaymentId, readPayment } from './mercado-pago-callbacks.ts';
@@ -32,6 +34,7 @@ import {
   refundStanding,
 } from './mercado-pago-mapping.ts';
 import { isSameAmount, refundSchema, refundsSchema, searchSchema, toDecimal } from './mercado-pago-protocol.ts';
+import { mercadoPagoStatement } from './mercado-pago-statement.ts';
 import { captureOf, decisive, isNoAnswer, unknown, voidOf } from './standing.ts';
 
 const CAPABILITIES: ProviderCapabilities = {
@@ -42,6 +45,7 @@ const CAPABILITIES: ProviderCapabilities = {
   keyLengthMax: KEY_LENGTH_MAX,
   amountUnit: 'decimal',
   lateWindowMs: SAGA_POLICIES.live.lateWindowMs,
+  statement: 'charges',
 };
 
 /** There is one payment per reference; with more finds than this something is wrong, and a person's turn. */
@@ -59,11 +63,18 @@ export class MercadoPagoAdapter implements Provider {
   readonly #client: MercadoPagoClient;
   readonly #webhookSecret: string;
   readonly #currency: string;
+  readonly #options: MercadoPagoOptions;
 
-  constructor({ webhookSecret, currency, ...access }: MercadoPagoOptions) {
+  constructor(options: MercadoPagoOptions) {
+    const { webhookSecret, currency, ...access } = options;
     this.#client = new MercadoPagoClient(access);
     this.#webhookSecret = webhookSecret;
     this.#currency = currency;
+    this.#options = options;
+  }
+
+  traced(traceparent: string): MercadoPagoAdapter {
+    return new MercadoPagoAdapter({ ...this.#options, traceparent });
   }
 
   /** Why Mercado Pago cannot be asked this at all, or null: for whoever routes. Nothing is sent to find out. */
@@ -136,6 +147,10 @@ export class MercadoPagoAdapter implements Provider {
     return chargeReference === undefined
       ? await this.#find(request.paymentId, request)
       : await this.#client.standing(chargeReference, request);
+  }
+
+  async statement(request: StatementRequest): Promise<StatementAnswer> {
+    return await mercadoPagoStatement(this.#client, request);
   }
 
   /** The signature covers the payment's id, and not what became of it: that is asked for. */

@@ -5,6 +5,8 @@
  *   POST /charges                   authorize; `Idempotency-Key` is the charge's key
  *   POST /charges/{id or key}/capture | /void | /refunds
  *   GET  /charges?key=  ·  GET /refunds?key=
+ *
+ * Its books are read beside it, by RPC: they are the whole truth, with no token's faults before them.
  */
 import { z } from 'zod';
 
@@ -74,3 +76,33 @@ export const callbackBodySchema = z.discriminatedUnion('type', [
   z.object({ id: z.string(), type: z.literal('refund.updated'), created_at_ms: z.number(), data: refundBodySchema }),
 ]);
 export type CallbackBody = z.infer<typeof callbackBodySchema>;
+
+/** What a statement needs of a page of the books (`durable-objects/sandbox-provider/books.ts`), in the order of their keys. */
+export interface SandboxBooksPage {
+  readonly charges: readonly {
+    readonly key: string;
+    readonly id: string;
+    readonly paymentId: string;
+    readonly amountMinor: number;
+    readonly currency: string;
+    readonly status: 'turned_away' | 'pending' | 'authorized' | 'captured' | 'declined' | 'voided';
+    readonly refundedMinor: number;
+    readonly createdAtMs: number;
+  }[];
+  readonly refunds: readonly {
+    readonly key: string;
+    readonly chargeKey: string;
+    readonly amountMinor: number;
+    readonly status: 'pending' | 'refunded' | 'failed';
+    readonly createdAtMs: number;
+  }[];
+  readonly more: boolean;
+}
+
+export interface SandboxBooksRpc {
+  books(page: {
+    readonly afterCharge?: string;
+    readonly afterRefund?: string;
+    readonly limit?: number;
+  }): SandboxBooksPage;
+}

@@ -3,6 +3,8 @@
  * `REFUSED` below are the whole outcome mapping; test/gateway/sandbox-mapping.test.ts goes through it row by row.
  * It must never read a status without its body, nor take an unreadable answer for a no.
  */
+import type { Calls } from '../../stubs.ts';
+import { errorText } from '../../telemetry/log.ts';
 import { parseJsonBytes } from '../bounded-body.ts';
 import { type Exchange, exchange, type Fetcher, noAnswer } from '../exchange.ts';
 import { PROVIDER_TIMEOUT_MS, SANDBOX_LATE_WINDOW_MS } from '../limits.ts';
@@ -20,10 +22,13 @@ import type {
   ProviderCapabilities,
   RawCallback,
   RefundAnswer,
+  StatementAnswer,
+  StatementRequest,
   VoidAnswer,
 } from '../provider.ts';
 import { checkSignature } from '../signature.ts';
 import {
+  type CallbackBody,
   type ChargeBody,
   type ChargeRequestBody,
   callbackBodySchema,
@@ -32,11 +37,13 @@ import {
   IDEMPOTENCY_HEADER,
   type RefundBody,
   refundBodySchema,
+  type SandboxBooksRpc,
   type SandboxProviderName,
   SIGNATURE_HEADER,
   sandboxApiKey,
   sandboxSigningSecret,
 } from './sandbox-protocol.ts';
+import { BOOKS_PAGE_SIZE, booksCursor, statementPage } from './sandbox-statement.ts';
 
 const CAPABILITIES: ProviderCapabilities = {
   lookupByReference: true,
@@ -46,7 +53,11 @@ const CAPABILITIES: ProviderCapabilities = {
   keyLengthMax: 64,
   amountUnit: 'minor',
   lateWindowMs: SANDBOX_LATE_WINDOW_MS,
+  statement: 'charges_and_refunds',
 };
+
+/** The provider's object: its HTTP door, and its books beside it. */
+export type SandboxHost = Fetcher & Calls<SandboxBooksRpc>;
 
 /** A host that cannot exist (RFC 2606): the stub decides where the request goes. */
 const ORIGIN = 'https://sandbox.invalid';
@@ -54,14 +65,25 @@ const ORIGIN = 'https://sandbox.invalid';
 export class SandboxAdapter implements Provider {
   readonly capabilities = CAPABILITIES;
   readonly name: SandboxProviderName;
-  readonly #fetcher: () => Fetcher;
+  readonly #fetcher: () => SandboxHost;
   readonly #timeoutMs: number;
+  readonly #traceparent: string | undefined;
 
   /** @param fetcher a fresh stub for each call: one that threw is broken. */
-  constructor(name: SandboxProviderName, fetcher: () => Fetcher, timeoutMs: number = PROVIDER_TIMEOUT_MS.sandbox) {
+  constructor(
+    name: SandboxProviderName,
+    fetcher: () => SandboxHost,
+    timeoutMs: number = PROVIDER_TIMEOUT_MS.sandbox,
+    traceparent?: string,
+  ) {
     this.name = name;
     this.#fetcher = fetcher;
     this.#timeoutMs = timeoutMs;
+    this.#traceparent = traceparent;
+  }
+
+  traced(traceparent: string): SandboxAdapter {
+    return new SandboxAdapter(this.name, this.#fetcher, this.#timeoutMs, traceparent);
   }
 
   async authorize(request: AuthorizeRequest): Promise<AuthorizeAnswer> {
@@ -98,6 +120,15 @@ export class SandboxAdapter implements Provider {
     return lookupAnswer(await this.#exchange(new Request(ORIGIN + path)));
   }
 
+  async statement(request: StatementRequest): Promise<StatementAnswer> {
+    try {
+      const page = await this.#fetcher().books({ ...booksCursor(request.cursor), limit: BOOKS_PAGE_SIZE });
+      return statementPage(this.name, request, page);
+    } catch (error) {
+      return { kind: 'unknown', reason: errorText(error) };
+    }
+  }
+
   async parseCallback(callback: RawCallback, nowMs: number): Promise<CallbackResult> {
     const header = callback.headers.get(SIGNATURE_HEADER);
     const check = await checkSignature(header, callback.body, sandboxSigningSecret(this.name), nowMs);
@@ -111,6 +142,7 @@ export class SandboxAdapter implements Provider {
 
   #exchange(request: Request): Promise<Exchange> {
     request.headers.set('authorization', `Bearer ${sandboxApiKey(this.name)}`);
+    if (this.#traceparent !== undefined) request.headers.set('traceparent', this.#traceparent);
     return exchange(this.#fetcher(), request, this.#timeoutMs);
   }
 }
@@ -125,7 +157,7 @@ function chargePath(request: ChargeRequest): string {
 
 type Read<Answer> = (charge: ChargeBody) => Answer | null;
 
-function authorizeAnswer(result: Exchange): AuthorizeAnswer {
+export function authorizeAnswer(result: Exchange): AuthorizeAnswer {
   return answer<AuthorizeAnswer>(result, {
     ok: (body) => onCharge(body, chargeApproved),
     error: (status, code, declineCode, reference) => {
@@ -137,7 +169,7 @@ function authorizeAnswer(result: Exchange): AuthorizeAnswer {
   });
 }
 
-function captureAnswer(result: Exchange): CaptureAnswer {
+export function captureAnswer(result: Exchange): CaptureAnswer {
   return answer<CaptureAnswer>(result, {
     ok: (body) =>
       onCharge(body, ({ status, id }) => (status === 'captured' ? { kind: 'captured', reference: id } : null)),
@@ -145,18 +177,18 @@ function captureAnswer(result: Exchange): CaptureAnswer {
   });
 }
 
-function voidAnswer(result: Exchange): VoidAnswer {
+export function voidAnswer(result: Exchange): VoidAnswer {
   return answer<VoidAnswer>(result, {
     ok: (body) => onCharge(body, ({ status, id }) => (status === 'voided' ? { kind: 'voided', reference: id } : null)),
     error: refusedOrAbsent,
   });
 }
 
-function refundAnswer(result: Exchange): RefundAnswer {
+export function refundAnswer(result: Exchange): RefundAnswer {
   return answer<RefundAnswer>(result, { ok: onRefund, error: refusedOrAbsent });
 }
 
-function lookupAnswer(result: Exchange): LookupAnswer {
+export function lookupAnswer(result: Exchange): LookupAnswer {
   return answer<LookupAnswer>(result, {
     ok: (body) => onCharge(body, chargeFound) ?? onRefund(body),
     // Absence is said by the provider's own code; a 404 of anything else on the way proves nothing.
@@ -235,8 +267,11 @@ function refusedOrAbsent(status: number, code: string): Extract<ProviderAnswer, 
 
 function readCallback(bytes: Uint8Array): CallbackResult {
   const body = callbackBodySchema.safeParse(parseJsonBytes(bytes));
-  if (!body.success) return { kind: 'rejected', reason: 'malformed' };
-  const { id, type, created_at_ms: occurredAtMs, data } = body.data;
+  return body.success ? callbackResult(body.data) : { kind: 'rejected', reason: 'malformed' };
+}
+
+/** What a genuine callback says, by its body alone. */
+export function callbackResult({ id, type, created_at_ms: occurredAtMs, data }: CallbackBody): CallbackResult {
   const { payment_id: paymentId, effect_id: effectId } = data.metadata;
   const operation = type === 'charge.updated' ? 'authorize' : 'refund';
   const standing = data.object === 'charge' ? chargeApproved(data) : refundStanding(data);

@@ -15,14 +15,22 @@ export const PAGE_SIZE = 100;
 
 export interface StripeAccess {
   readonly secretKey: string;
+  /** Of the span that the requests are part of. */
+  readonly traceparent?: string;
   /** The rest is for tests. */
   readonly baseUrl?: string;
   readonly fetcher?: Fetcher;
   readonly timeoutMs?: number;
 }
 
+export interface ListPage {
+  readonly kind: 'page';
+  readonly data: unknown[];
+  readonly hasMore: boolean;
+}
+
 export class StripeClient {
-  readonly #access: Required<StripeAccess>;
+  readonly #access: Required<Omit<StripeAccess, 'traceparent'>> & Pick<StripeAccess, 'traceparent'>;
 
   constructor(access: StripeAccess) {
     this.#access = {
@@ -48,9 +56,18 @@ export class StripeClient {
 
   /** What is on the first page of a list or a search. */
   async page(path: string, query: Readonly<Record<string, string>> = {}): Promise<unknown[] | NoAnswer> {
-    const heard = await this.#get(`${path}?${new URLSearchParams({ limit: String(PAGE_SIZE), ...query })}`);
+    const page = await this.listPage(path, { limit: String(PAGE_SIZE), ...query });
+    return page.kind === 'page' ? page.data : page;
+  }
+
+  /** One page of a list or a search, and whether another follows. */
+  async listPage(path: string, query: Readonly<Record<string, string>>): Promise<ListPage | NoAnswer> {
+    const heard = await this.#get(`${path}?${new URLSearchParams(query)}`);
     if (heard.kind !== 'ok') return heard.kind === 'error' ? unread(heard) : heard;
-    return pageSchema.safeParse(heard.body).data?.data ?? unknown('answer_unexpected');
+    const page = pageSchema.safeParse(heard.body).data;
+    return page === undefined
+      ? unknown('answer_unexpected')
+      : { kind: 'page', data: page.data, hasMore: page.has_more };
   }
 
   async #get(path: string): Promise<Said> {
@@ -58,10 +75,11 @@ export class StripeClient {
   }
 
   #exchange(path: string, init: RequestInit): Promise<Exchange> {
-    const { baseUrl, secretKey, fetcher, timeoutMs } = this.#access;
+    const { baseUrl, secretKey, fetcher, timeoutMs, traceparent } = this.#access;
     const request = new Request(baseUrl + path, { ...init, redirect: 'manual' });
     request.headers.set('authorization', `Bearer ${secretKey}`);
     request.headers.set('stripe-version', STRIPE_API_VERSION);
+    if (traceparent !== undefined) request.headers.set('traceparent', traceparent);
     return exchange(fetcher, request, timeoutMs);
   }
 }

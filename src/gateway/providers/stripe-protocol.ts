@@ -3,7 +3,7 @@
  * units, and the few members of its objects that are read. Everything else that Stripe sends is ignored.
  */
 import { z } from 'zod';
-import { currencyExponent, isAmountMinor } from '../../domain/money.ts';
+import { currencyExponent, isAmountMinor, isCurrency } from '../../domain/money.ts';
 
 /** Sent with every request, so that an account's default can never change what we read. The `stripe` types' version. */
 export const STRIPE_API_VERSION = '2026-10-28.endive';
@@ -27,7 +27,11 @@ export const paymentIntentSchema = z.object({
   object: z.literal('payment_intent'),
   id: reference,
   amount: z.number().int(),
+  /** Of a captured one: what was really taken. */
+  amount_received: z.number().int().optional(),
   currency: z.string(),
+  /** Seconds. */
+  created: z.number().int().optional(),
   status: z.enum([
     'requires_payment_method',
     'requires_confirmation',
@@ -48,6 +52,9 @@ export const refundSchema = z.object({
   object: z.literal('refund'),
   id: reference,
   amount: z.number().int(),
+  currency: z.string().optional(),
+  created: z.number().int().optional(),
+  payment_intent: z.string().nullish(),
   status: z.enum(['pending', 'requires_action', 'succeeded', 'failed', 'canceled']),
   metadata,
 });
@@ -101,4 +108,14 @@ export function toStripeAmount(amountMinor: number, currency: string): number | 
   const scale = 10 ** Math.abs((STRIPE_EXPONENTS[currency] ?? exponent) - exponent);
   const amount = (STRIPE_EXPONENTS[currency] ?? exponent) < exponent ? amountMinor / scale : amountMinor * scale;
   return isAmountMinor(amount) ? amount : null;
+}
+
+/** Stripe's own amount as minor units of ISO 4217; null where it is none of ours: a part of an ISK, a currency we do not know. */
+export function fromStripeAmount(amount: number, currency: string): number | null {
+  if (!isCurrency(currency)) return null;
+  const exponent = currencyExponent(currency);
+  const stripeExponent = STRIPE_EXPONENTS[currency] ?? exponent;
+  const scale = 10 ** Math.abs(stripeExponent - exponent);
+  const amountMinor = stripeExponent > exponent ? amount / scale : amount * scale;
+  return isAmountMinor(amountMinor) || amountMinor === 0 ? amountMinor : null;
 }

@@ -19,6 +19,8 @@ import type {
   ProviderCapabilities,
   RawCallback,
   RefundAnswer,
+  StatementAnswer,
+  StatementRequest,
   VoidAnswer,
 } from '../provider.ts';
 import { checkSignature } from '../signature.ts';
@@ -36,6 +38,7 @@ import {
   said,
 } from './stripe-mapping.ts';
 import { STRIPE_SIGNATURE_HEADER, toStripeAmount } from './stripe-protocol.ts';
+import { stripeStatement } from './stripe-statement.ts';
 
 const CAPABILITIES: ProviderCapabilities = {
   lookupByReference: true,
@@ -46,6 +49,7 @@ const CAPABILITIES: ProviderCapabilities = {
   keyLengthMax: KEY_LENGTH_MAX,
   amountUnit: 'minor',
   lateWindowMs: SAGA_POLICIES.live.lateWindowMs,
+  statement: 'charges_and_refunds',
 };
 
 /** There is one PaymentIntent per payment; with more finds than this something is wrong, and a person's turn. */
@@ -60,10 +64,17 @@ export class StripeAdapter implements Provider {
   readonly capabilities = CAPABILITIES;
   readonly #client: StripeClient;
   readonly #webhookSecret: string;
+  readonly #options: StripeOptions;
 
-  constructor({ webhookSecret, ...access }: StripeOptions) {
+  constructor(options: StripeOptions) {
+    const { webhookSecret, ...access } = options;
     this.#client = new StripeClient(access);
     this.#webhookSecret = webhookSecret;
+    this.#options = options;
+  }
+
+  traced(traceparent: string): StripeAdapter {
+    return new StripeAdapter({ ...this.#options, traceparent });
   }
 
   /** Why Stripe cannot be asked this at all, or null: for whoever routes. Nothing is sent to find out. */
@@ -137,6 +148,10 @@ export class StripeAdapter implements Provider {
     return chargeReference === undefined
       ? await this.#lookUpByKey(request, expected)
       : await this.#client.standing(chargeReference, expected);
+  }
+
+  async statement(request: StatementRequest): Promise<StatementAnswer> {
+    return await stripeStatement(this.#client, request);
   }
 
   async parseCallback(callback: RawCallback, nowMs: number): Promise<CallbackResult> {

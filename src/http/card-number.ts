@@ -1,7 +1,7 @@
 /**
  * Pure: finds card numbers (PANs) in text, so that none is ever stored, logged or sent on. Meant for accidents, not for
- * an adversary: what people paste. Leans to refusing, except for ids that machines make. Called by the body scan and
- * for idempotency keys.
+ * an adversary: what people paste. Leans to refusing, except for ids that machines make. Called by the body scan, for
+ * idempotency keys, for paths and queries, and before a path is repeated in a problem.
  */
 
 /** ISO/IEC 7812-1: a card number has 13 to 19 digits, here bare or in groups parted by one space or dash. */
@@ -25,6 +25,20 @@ export function containsCardNumber(text: string): boolean {
     if (run.length >= DIGITS_MIN && candidates(run.split(/[ -]/)).some(isCardNumber)) return true;
   }
   return false;
+}
+
+/** The same of a part of a URL: also when it is percent-encoded. */
+export function holdsCardNumber(part: string): boolean {
+  return containsCardNumber(part) || (part.includes('%') && containsCardNumber(decoded(part)));
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // A stray percent sign: it was looked at as it is.
+    return part;
+  }
 }
 
 function candidates(groups: readonly string[]): string[] {

@@ -2,9 +2,11 @@
  * How HTTP reaches the objects: typed stubs and one rule for a stub that threw. Never imports an object's code
  * (docs/architecture.md, rule 6); called by the routes.
  */
+import { apiKeyObjectName } from '../domain/api-key.ts';
+import type { ApiKeyRpc } from '../domain/api-key-record.ts';
 import { isOverloaded } from '../domain/errors.ts';
 import { type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
-import type { PaymentSagaRpc, RefundSagaRpc, WalletRpc } from '../domain/rpc.ts';
+import type { PaymentSagaRpc, RefundSagaRpc, SagaRpc, WalletRpc } from '../domain/rpc.ts';
 import { webhookEndpointObjectName } from '../domain/webhook.ts';
 import type { WebhookEndpointRpc } from '../domain/webhook-rpc.ts';
 import { asCalls, type Calls, paymentObjectId, refundObjectId } from '../stubs.ts';
@@ -41,6 +43,11 @@ export function sagaOfRefund(env: Env, refundId: string): Reach<RefundSagaRpc> |
   return id === null ? null : () => asCalls<RefundSagaRpc>(env.REFUND_SAGA.get(id));
 }
 
+/** The saga behind an id of either kind, or null for an id that neither namespace ever minted. */
+export function sagaOfEntity(env: Env, entityId: string): Reach<SagaRpc> | null {
+  return sagaOfRefund(env, entityId) ?? sagaOfPayment(env, entityId);
+}
+
 export function walletOf(env: Env, scope: Scope, walletId: string): Reach<WalletRpc> {
   const name = walletObjectName(scope, walletId);
   return () => asCalls<WalletRpc>(env.WALLET.getByName(name));
@@ -50,6 +57,12 @@ export function walletOf(env: Env, scope: Scope, walletId: string): Reach<Wallet
 export function webhookEndpointOf(env: Env, scope: Scope, endpointId: string): Reach<WebhookEndpointRpc> {
   const name = webhookEndpointObjectName(scope, endpointId);
   return () => asCalls<WebhookEndpointRpc>(env.WEBHOOK_ENDPOINT.getByName(name));
+}
+
+/** The object of an API key: one that was never made leads to an object that knows nothing. */
+export function apiKeyOf(env: Env, mode: Scope['mode'], id: string): Reach<ApiKeyRpc> {
+  const name = apiKeyObjectName(mode, id);
+  return () => asCalls<ApiKeyRpc>(env.API_KEY.getByName(name));
 }
 
 /**

@@ -39,15 +39,20 @@ export const DOCUMENT = {
 };
 
 /** Any route can answer these. */
-const CODES_EVERYWHERE: readonly ApiErrorCode[] = ['internal_error', 'misconfigured'];
+const CODES_EVERYWHERE: readonly ApiErrorCode[] = ['internal_error', 'misconfigured', 'rate_limited'];
 /** And any route that stands behind authentication and asks an object or D1. */
-export const CODES_OF_READS: readonly ApiErrorCode[] = ['unauthenticated', 'overloaded', 'temporarily_unavailable'];
+export const CODES_OF_READS: readonly ApiErrorCode[] = [
+  'unauthenticated',
+  'forbidden',
+  'overloaded',
+  'temporarily_unavailable',
+  'pan_in_request',
+];
 export const CODES_OF_WRITES: readonly ApiErrorCode[] = [
   ...CODES_OF_READS,
   'payload_too_large',
   'unsupported_media_type',
   'invalid_json',
-  'pan_in_request',
   'validation_failed',
 ];
 export const CODES_OF_KEYS: readonly ApiErrorCode[] = [
@@ -58,14 +63,33 @@ export const CODES_OF_KEYS: readonly ApiErrorCode[] = [
 
 const REQUEST_ID = {
   description: 'Names this request in our log.',
+  required: true,
   schema: { type: 'string', format: 'uuid' },
+} as const;
+/** The headers of an answer that has no others. */
+export const EVERY_ANSWER = { 'Request-Id': REQUEST_ID };
+/** draft-ietf-httpapi-ratelimit-headers-10; the policies are on every answer, and described where they matter. */
+const RATE_LIMIT = {
+  RateLimit: {
+    description: 'The policy that refused, nothing left (`r=0`), and its whole period (`t`): it is never longer.',
+    required: true,
+    schema: { type: 'string' },
+    example: '"api-key";r=0;t=10',
+  },
+  'RateLimit-Policy': {
+    description: 'The policies that the request was counted by: `q` requests in `w` seconds. On other answers, too.',
+    required: true,
+    schema: { type: 'string' },
+    example: '"address";q=2000;w=10, "api-key";q=1000;w=10',
+  },
 } as const;
 const RETRY_AFTER = { description: 'Seconds.', schema: { type: 'integer' } } as const;
 
 export const RESPONSE_HEADERS = {
-  location: { description: 'Where the resource is.', schema: { type: 'string' } },
+  location: { description: 'Where the resource is.', required: true, schema: { type: 'string' } },
   idempotencyStatus: {
     description: '`created`: this request began the work; `in_progress`, `completed`: an earlier one did.',
+    required: true,
     schema: { type: 'string', enum: ['created', 'in_progress', 'completed'] },
   },
   idempotentReplayed: {
@@ -111,7 +135,7 @@ export function jsonResponse(
 ): Responses[string] {
   return {
     description,
-    headers: { ...headers, 'Request-Id': REQUEST_ID },
+    headers: { ...headers, ...EVERY_ANSWER },
     content: { 'application/json': { schema } },
   };
 }
@@ -125,8 +149,9 @@ export function problemResponses(...codes: readonly ApiErrorCode[]): Responses {
     responses[status] = {
       description: here.map((code) => `\`${code}\`: ${API_ERRORS[code].title}.`).join(' '),
       headers: {
-        'Request-Id': REQUEST_ID,
+        ...EVERY_ANSWER,
         ...(here.some((code) => API_ERRORS[code].retryable) && { 'Retry-After': RETRY_AFTER }),
+        ...(here.includes('rate_limited') && RATE_LIMIT),
       },
       content: {
         'application/problem+json': {

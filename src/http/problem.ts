@@ -6,13 +6,13 @@ import { HTTPException } from 'hono/http-exception';
 import { API_ERRORS, type ApiErrorCode, isOverloaded } from '../domain/errors.ts';
 import { ERROR_TEXT_LENGTH_MAX } from '../domain/limits.ts';
 import { errorText, logLine } from '../telemetry/log.ts';
+import { holdsCardNumber } from './card-number.ts';
 import type { AppContext } from './context.ts';
 
 /** Problems of one answer that are listed; a body with more is wrong enough. */
 const PROBLEMS_LISTED_MAX = 20;
 /** Seconds; long enough for an object to come back, short enough for a client that waits on a person. */
 const RETRY_AFTER_SECONDS: Readonly<Partial<Record<ApiErrorCode, number>>> = {
-  rate_limited: 1,
   overloaded: 2,
   temporarily_unavailable: 1,
   callback_unmatched: 60,
@@ -43,7 +43,7 @@ export function problem(c: AppContext, code: ApiErrorCode, options: ProblemOptio
     title,
     status,
     detail: options.detail ?? `${title}.`,
-    instance: c.req.path.slice(0, ERROR_TEXT_LENGTH_MAX),
+    instance: instanceOf(c.req.path).slice(0, ERROR_TEXT_LENGTH_MAX),
     code,
     retryable,
     request_id: c.get('requestId'),
@@ -58,6 +58,11 @@ export function problem(c: AppContext, code: ApiErrorCode, options: ProblemOptio
       ...options.headers,
     },
   });
+}
+
+/** The path, and no card number that stands in it. */
+function instanceOf(path: string): string {
+  return holdsCardNumber(path) ? path.replaceAll(/[0-9]/g, '*') : path;
 }
 
 /** A field's name can be as long as the body: what is repeated of it is bounded. */

@@ -1,70 +1,110 @@
 /**
  * The outermost layer: gives each request its id and its place in a trace, puts both and the security headers on every
- * response, and writes the request's one log line. Never logs a body, a token, a key or a query string.
+ * response, and writes the request's one log line and its span. Never logs a body, a token, a key or a query string.
  */
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
-import { TRACEPARENT_PATTERN } from '../../domain/events/envelope.ts';
 import type { Trace } from '../../domain/rpc.ts';
+import { parseTraceparent } from '../../domain/tracing/trace-context.ts';
 import { logLine } from '../../telemetry/log.ts';
+import { openTracer, randomHex, type Tracer } from '../../telemetry/tracer.ts';
 import type { AppEnv } from '../context.ts';
+import { rateLimitPolicy } from '../rate-limits.ts';
+import { SECURITY_HEADERS } from '../security-headers.ts';
 
-/** On every response; a route that serves a page sets its own Content-Security-Policy and Cache-Control. */
-const DEFAULT_HEADERS: Readonly<Record<string, string>> = {
-  // Payments and balances: never kept by anything between us and the client.
-  'Cache-Control': 'no-store',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'Referrer-Policy': 'no-referrer',
-  'Strict-Transport-Security': 'max-age=63072000; includeSubDomains',
-  'X-Content-Type-Options': 'nosniff',
-};
+/** The request's place in a trace; `callerSpanId` is null where the trace begins here. */
+interface RequestTrace extends Trace {
+  readonly callerSpanId: string | null;
+}
+
+interface RequestFacts {
+  readonly method: string;
+  readonly route: string;
+  readonly status: number;
+  readonly startedAtMs: number;
+  readonly requestId: string;
+  readonly code: string | undefined;
+  readonly merchant: string | undefined;
+  readonly entityId: string | undefined;
+}
 
 export const requestContext = createMiddleware<AppEnv>(async (c, next) => {
   const startedAtMs = Date.now();
   const requestId = crypto.randomUUID();
-  const trace = continueTrace(c.req.header('traceparent'));
+  const tracer = openTracer(c.env);
+  const trace = continueTrace(c.req.header('traceparent'), (traceId) => tracer.samples(traceId));
   c.set('requestId', requestId);
-  c.set('trace', trace);
+  c.set('trace', { traceId: trace.traceId, traceparent: trace.traceparent });
   await next();
 
   const { headers } = c.res;
   headers.set('Request-Id', requestId);
   headers.set('traceparent', trace.traceparent);
-  for (const [name, value] of Object.entries(DEFAULT_HEADERS)) {
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
     if (!headers.has(name)) headers.set(name, value);
   }
-  logLine('http.request', {
+  const rateLimits = c.get('rateLimits');
+  if (rateLimits !== undefined) headers.set('RateLimit-Policy', rateLimitPolicy(rateLimits));
+  const facts = {
     method: c.req.method,
     // The pattern, not the path: a path holds what the client wrote.
     route: routePath(c, -1),
     status: c.res.status,
     code: c.get('problemCode'),
+    merchant: c.get('scope')?.merchant,
+  };
+  const entityId = c.get('entityId');
+  logLine('http.request', {
+    ...facts,
     request_id: requestId,
     trace_id: trace.traceId,
     duration_ms: Date.now() - startedAtMs,
-    merchant: c.get('scope')?.merchant,
-    entity_id: c.get('entityId'),
+    entity_id: entityId,
+    api_key_id: c.get('apiKey')?.id,
   });
+  recordRequest(tracer, trace, { ...facts, startedAtMs, requestId, entityId });
+  const exported = tracer.flush();
+  if (exported !== null) c.executionCtx.waitUntil(exported);
 });
 
 /**
  * Our span in the caller's trace, or in a new one when `traceparent` is absent or not valid.
  * Source: https://www.w3.org/TR/trace-context/#traceparent-header (all-zero ids are not valid).
  */
-export function continueTrace(traceparent: string | undefined): Trace {
-  const match = TRACEPARENT_PATTERN.exec(traceparent ?? '');
-  const [, callerTraceId, callerSpanId] = match ?? [];
-  const valid = isNonZero(callerTraceId) && isNonZero(callerSpanId);
-  const traceId = valid ? callerTraceId : randomHex(16);
-  // A new trace is sampled; in a caller's trace the caller decides.
-  const flags = valid ? traceparent?.slice(-2) : '01';
-  return { traceId, traceparent: `00-${traceId}-${randomHex(8)}-${flags}` };
+export function continueTrace(traceparent: string | undefined, samples: (traceId: string) => boolean): RequestTrace {
+  const caller = parseTraceparent(traceparent);
+  const traceId = caller?.traceId ?? randomHex(16);
+  const spanId = randomHex(8);
+  // In a caller's trace the caller decides, and its flags go on as they are.
+  const flags = caller === null ? (samples(traceId) ? '01' : '00') : traceparent?.slice(-2);
+  return { traceId, traceparent: `00-${traceId}-${spanId}-${flags}`, callerSpanId: caller?.spanId ?? null };
 }
 
-function isNonZero(hex: string | undefined): hex is string {
-  return hex !== undefined && /[1-9a-f]/.test(hex);
-}
-
-function randomHex(bytes: number): string {
-  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+/** The request as a span, if its trace is sampled: the one that the returned `traceparent` names. */
+function recordRequest(tracer: Tracer, { traceparent, callerSpanId }: RequestTrace, request: RequestFacts): void {
+  const own = parseTraceparent(traceparent);
+  if (own === null || !own.isSampled) return;
+  const { method, route, status } = request;
+  tracer.record([
+    {
+      traceId: own.traceId,
+      spanId: own.spanId,
+      parentSpanId: callerSpanId,
+      name: `${method} ${route}`,
+      kind: 'server',
+      startAtMs: request.startedAtMs,
+      endAtMs: Math.max(request.startedAtMs, Date.now()),
+      attributes: {
+        'http.request.method': method,
+        'http.route': route,
+        'http.response.status_code': status,
+        'error.type': request.code,
+        'holdfast.request_id': request.requestId,
+        'holdfast.merchant': request.merchant,
+        'holdfast.entity_id': request.entityId,
+      },
+      events: [],
+      isError: status >= 500,
+    },
+  ]);
 }

@@ -7,6 +7,7 @@ import { API_ERRORS, PAYMENT_FAILURE_MESSAGES } from '../../domain/errors.ts';
 import type { App } from '../context.ts';
 import { problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
+import { CONTENT_POLICIES } from '../security-headers.ts';
 
 /** Files of swagger-ui-dist that are served, by content type; the same list is copied by scripts/assets.ts. */
 const ASSETS: Readonly<Record<string, string>> = {
@@ -14,12 +15,7 @@ const ASSETS: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
 };
 
-const PAGE_HEADERS = {
-  // data: images are the icons inside Swagger UI's own stylesheet.
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-};
+const PAGE_HEADERS = { 'Content-Security-Policy': CONTENT_POLICIES.reference };
 
 const PAGE = `<!doctype html>
 <html lang="en">

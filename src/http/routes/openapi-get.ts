@@ -5,6 +5,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { App } from '../context.ts';
 import { DOCUMENT, jsonResponse, problemResponses } from '../openapi.ts';
+import { describeSecurity } from '../security.ts';
 
 const route = createRoute({
   method: 'get',
@@ -16,6 +17,7 @@ const route = createRoute({
 });
 
 export function openapiGet(app: App): void {
+  describeSecurity(app);
   // Made on first use: a Worker that only moves money never pays for it.
   let text: string | undefined;
   app.openapi(route, (c) => {

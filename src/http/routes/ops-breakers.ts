@@ -4,29 +4,15 @@
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import { GATEWAY_OPERATIONS } from '../../domain/events/catalogue.ts';
-import { toTimestamp } from '../../domain/events/envelope.ts';
-import type { BreakerView } from '../../domain/provider-health.ts';
-import { providersOf } from '../../gateway/registry.ts';
-import { appendAudit } from '../../read-model/audit-log.ts';
-import type { App, AppContext } from '../context.ts';
+import { audit } from '../audit.ts';
+import { healthOf, providerNames, readBreakers } from '../breakers.ts';
+import type { App } from '../context.ts';
 import { jsonBody } from '../middleware/json-body.ts';
 import { CODES_OF_READS, CODES_OF_WRITES, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
-import { clientId, listOf, noQuery, referenceText, timestamp } from '../schemas/common.ts';
-
-const breakerSchema = z
-  .object({
-    provider: z.string(),
-    operation: z.enum(GATEWAY_OPERATIONS),
-    state: z.enum(['closed', 'open', 'half_open', 'forced_open', 'forced_closed']),
-    calls: z.number().int().openapi({ description: 'In the window of a minute, as are failures and slow calls.' }),
-    failures: z.number().int(),
-    slow: z.number().int(),
-    openings: z.number().int(),
-    open_until: timestamp.nullable(),
-    leases: z.number().int(),
-  })
-  .openapi('Breaker');
+import { breakerSchema, breakersOf } from '../schemas/breaker.ts';
+import { clientId, listOf, noQuery, referenceText } from '../schemas/common.ts';
+import { needs } from '../security.ts';
 
 const breakerListSchema = listOf(breakerSchema).openapi('BreakerList');
 
@@ -45,8 +31,12 @@ const listRoute = createRoute({
   operationId: 'listBreakers',
   summary: 'The circuit breakers of every provider',
   tags: ['ops'],
+  security: needs('ops', 'platform'),
   request: { query: noQuery },
-  responses: { 200: jsonResponse('All of them.', breakerListSchema), ...problemResponses(...CODES_OF_READS) },
+  responses: {
+    200: jsonResponse('All of them.', breakerListSchema),
+    ...problemResponses(...CODES_OF_READS, 'validation_failed'),
+  },
 });
 
 const forceRoute = createRoute({
@@ -55,6 +45,7 @@ const forceRoute = createRoute({
   operationId: 'forceBreaker',
   summary: "Force a provider's breakers open or closed, or let them go by their measurements again",
   tags: ['ops'],
+  security: needs('ops', 'platform'),
   middleware: [jsonBody] as const,
   request: {
     query: noQuery,
@@ -69,9 +60,8 @@ const forceRoute = createRoute({
 
 export function opsBreakers(app: App): void {
   app.openapi(listRoute, async (c) => {
-    const names = providerNames(c);
-    const views = await Promise.all(names.map(async (name) => breakersOf(name, await healthOf(c, name).read())));
-    return c.json(listed(views.flat()), 200);
+    const read = await readBreakers(c);
+    return c.json(listed(read.flatMap(({ provider, views }) => breakersOf(provider, views))), 200);
   });
 
   app.openapi(forceRoute, async (c) => {
@@ -79,26 +69,10 @@ export function opsBreakers(app: App): void {
     if (!providerNames(c).includes(provider)) return problem(c, 'not_found');
     const { state, operation, actor, reason } = c.req.valid('json');
     const subject = `${provider}.${operation ?? 'all'} ${state}`;
-    await appendAudit(c.env.DB, c.get('scope'), { actor, action: 'breaker.force', subject, reason }, Date.now());
+    await audit(c, { actor, action: 'breaker.force', subject, reason });
     const views = await healthOf(c, provider).force(state === 'automatic' ? null : state, operation);
     return c.json(listed(breakersOf(provider, views)), 200);
   });
-}
-
-function providerNames(c: AppContext): string[] {
-  return [...providersOf(c.env, c.get('config')).keys()];
-}
-
-function healthOf(c: AppContext, provider: string) {
-  return c.env.PROVIDER_HEALTH.getByName(provider);
-}
-
-function breakersOf(provider: string, views: readonly BreakerView[]) {
-  return views.map(({ openUntilMs, ...view }) => ({
-    provider,
-    ...view,
-    open_until: openUntilMs === null ? null : toTimestamp(openUntilMs),
-  }));
 }
 
 function listed<Item>(data: Item[]) {

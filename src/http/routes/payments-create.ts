@@ -24,6 +24,7 @@ import {
 } from '../openapi.ts';
 import { noQuery, withoutAbsent } from '../schemas/common.ts';
 import { paymentRequestSchema, paymentSchema } from '../schemas/payment.ts';
+import { needs } from '../security.ts';
 import { validationFailed } from '../validation.ts';
 
 const route = createRoute({
@@ -32,6 +33,7 @@ const route = createRoute({
   operationId: 'createPayment',
   summary: 'Create a payment and start its saga',
   tags: ['payments'],
+  security: needs('payments:write'),
   parameters: [IDEMPOTENCY_KEY, PREFER, AMOUNT_CODES],
   middleware: [jsonBody, idempotencyKey] as const,
   request: {

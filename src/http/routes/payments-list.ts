@@ -14,6 +14,7 @@ import { answerPage, positionSchema } from '../page.ts';
 import { problem } from '../problem.ts';
 import { clientId, instant, pageCursor, pageLimit, referenceText } from '../schemas/common.ts';
 import { paymentListSchema } from '../schemas/payment.ts';
+import { needs } from '../security.ts';
 
 const querySchema = z.strictObject({
   wallet_id: clientId('wal-1234').optional(),
@@ -33,6 +34,7 @@ const route = createRoute({
   operationId: 'listPayments',
   summary: 'List payments, newest first',
   tags: ['payments'],
+  security: needs('payments:read'),
   request: { query: querySchema },
   responses: {
     200: jsonResponse('One page.', paymentListSchema),

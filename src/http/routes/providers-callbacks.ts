@@ -9,6 +9,7 @@ import { deliverCallback } from '../../gateway/deliver-callback.ts';
 import { keepCallback } from '../../read-model/provider-callbacks.ts';
 import { errorText, logLine } from '../../telemetry/log.ts';
 import type { App, AppContext } from '../context.ts';
+import { callbackRateLimit } from '../middleware/rate-limit.ts';
 import { jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 
@@ -25,6 +26,8 @@ const route = createRoute({
   operationId: 'receiveProviderCallback',
   summary: 'Receive a callback of a payment provider, in its own format and signed its own way',
   tags: ['providers'],
+  // One that is refused is sent again by its provider; and without any, the saga's own look-ups find the same.
+  middleware: [callbackRateLimit] as const,
   request: {
     params: z.object({
       name: z

@@ -23,6 +23,7 @@ import {
 import { problem } from '../problem.ts';
 import { noQuery, withoutAbsent } from '../schemas/common.ts';
 import { refundRequestSchema, refundSchema } from '../schemas/refund.ts';
+import { needs } from '../security.ts';
 
 const answered = {
   Location: headers.location,
@@ -37,6 +38,7 @@ const route = createRoute({
   operationId: 'createRefund',
   summary: 'Refund a payment, in part or in full, and start the saga that does it',
   tags: ['refunds'],
+  security: needs('payments:write'),
   parameters: [IDEMPOTENCY_KEY, PREFER],
   middleware: [jsonBody, idempotencyKey] as const,
   request: {

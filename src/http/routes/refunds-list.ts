@@ -11,6 +11,7 @@ import { answerPage, positionSchema } from '../page.ts';
 import { problem } from '../problem.ts';
 import { pageCursor, pageLimit } from '../schemas/common.ts';
 import { refundListSchema } from '../schemas/refund.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'get',
@@ -18,6 +19,7 @@ const route = createRoute({
   operationId: 'listRefunds',
   summary: 'List the refunds of a payment, newest first',
   tags: ['refunds'],
+  security: needs('payments:read'),
   request: { query: z.strictObject({ payment_id: z.string().max(64), limit: pageLimit, cursor: pageCursor }) },
   responses: {
     200: jsonResponse('One page.', refundListSchema),

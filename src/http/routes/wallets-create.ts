@@ -13,6 +13,7 @@ import { CODES_OF_WRITES, IDEMPOTENCY_KEY, jsonResponse, problemResponses, RESPO
 import { problem } from '../problem.ts';
 import { noQuery } from '../schemas/common.ts';
 import { walletOpenSchema, walletSchema } from '../schemas/wallet.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'post',
@@ -20,6 +21,7 @@ const route = createRoute({
   operationId: 'openWallet',
   summary: 'Open a wallet',
   tags: ['wallets'],
+  security: needs('wallets:write'),
   parameters: [{ ...IDEMPOTENCY_KEY, required: false }],
   middleware: [jsonBody] as const,
   request: { query: noQuery, body: { required: true, content: { 'application/json': { schema: walletOpenSchema } } } },

@@ -19,6 +19,7 @@ import {
 import { problem } from '../problem.ts';
 import { noQuery } from '../schemas/common.ts';
 import { depositSchema, entrySchema, walletIdParams } from '../schemas/wallet.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'post',
@@ -26,6 +27,7 @@ const route = createRoute({
   operationId: 'depositIntoWallet',
   summary: 'Deposit into a wallet',
   tags: ['wallets'],
+  security: needs('wallets:write'),
   parameters: [IDEMPOTENCY_KEY],
   middleware: [jsonBody, idempotencyKey] as const,
   request: {

@@ -11,6 +11,7 @@ import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { instant, pageCursor, pageLimit } from '../schemas/common.ts';
 import { entryListSchema, walletIdParams } from '../schemas/wallet.ts';
+import { needs } from '../security.ts';
 
 const querySchema = z.strictObject({
   at: instant.optional().openapi({ description: 'The balance at this instant, and entries made until then.' }),
@@ -26,6 +27,7 @@ const route = createRoute({
   operationId: 'listWalletEntries',
   summary: "Read a wallet's ledger, newest first",
   tags: ['wallets'],
+  security: needs('payments:read'),
   request: { params: walletIdParams, query: querySchema },
   responses: {
     200: jsonResponse('One page.', entryListSchema),

@@ -8,6 +8,7 @@ import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { noQuery } from '../schemas/common.ts';
 import { walletIdParams, walletSchema } from '../schemas/wallet.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'get',
@@ -15,10 +16,11 @@ const route = createRoute({
   operationId: 'getWallet',
   summary: 'Read a wallet',
   tags: ['wallets'],
+  security: needs('payments:read'),
   request: { query: noQuery, params: walletIdParams },
   responses: {
     200: jsonResponse('One snapshot.', walletSchema),
-    ...problemResponses(...CODES_OF_READS, 'not_found'),
+    ...problemResponses(...CODES_OF_READS, 'validation_failed', 'not_found'),
   },
 });
 

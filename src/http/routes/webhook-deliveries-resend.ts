@@ -10,6 +10,7 @@ import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { noQuery } from '../schemas/common.ts';
 import { webhookDeliveryParams, webhookDeliverySchema } from '../schemas/webhook.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'post',
@@ -17,6 +18,7 @@ const route = createRoute({
   operationId: 'resendWebhookDelivery',
   summary: 'Send a delivery again',
   tags: ['webhooks'],
+  security: needs('webhooks'),
   request: { query: noQuery, params: webhookDeliveryParams },
   responses: {
     202: jsonResponse('It is due now.', webhookDeliverySchema),

@@ -15,6 +15,7 @@ import { CODES_OF_WRITES, jsonResponse, problemResponses, RESPONSE_HEADERS } fro
 import { problem } from '../problem.ts';
 import { noQuery } from '../schemas/common.ts';
 import { webhookEndpointRequestSchema, webhookEndpointWithSecretSchema } from '../schemas/webhook.ts';
+import { needs } from '../security.ts';
 import { validationFailed } from '../validation.ts';
 
 const route = createRoute({
@@ -23,6 +24,7 @@ const route = createRoute({
   operationId: 'createWebhookEndpoint',
   summary: 'Make a webhook endpoint',
   tags: ['webhooks'],
+  security: needs('webhooks'),
   middleware: [jsonBody] as const,
   request: {
     query: noQuery,

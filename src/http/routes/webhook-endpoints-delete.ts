@@ -10,6 +10,7 @@ import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { noQuery } from '../schemas/common.ts';
 import { webhookEndpointDeletedSchema, webhookEndpointParams } from '../schemas/webhook.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'delete',
@@ -17,6 +18,7 @@ const route = createRoute({
   operationId: 'deleteWebhookEndpoint',
   summary: 'Delete a webhook endpoint',
   tags: ['webhooks'],
+  security: needs('webhooks'),
   request: { query: noQuery, params: webhookEndpointParams },
   responses: {
     200: jsonResponse('Deleted.', webhookEndpointDeletedSchema),

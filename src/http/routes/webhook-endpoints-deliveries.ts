@@ -10,6 +10,7 @@ import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { pageCursor, pageLimit } from '../schemas/common.ts';
 import { webhookDeliveryListSchema, webhookEndpointParams } from '../schemas/webhook.ts';
+import { needs } from '../security.ts';
 
 const querySchema = z.strictObject({ limit: pageLimit, cursor: pageCursor });
 const positionSchema = z.strictObject({ createdAtMs: z.number().int(), hash: z.string().max(64) });
@@ -20,6 +21,7 @@ const route = createRoute({
   operationId: 'listWebhookDeliveries',
   summary: "List a webhook endpoint's deliveries, newest first",
   tags: ['webhooks'],
+  security: needs('webhooks'),
   request: { params: webhookEndpointParams, query: querySchema },
   responses: {
     200: jsonResponse('One page.', webhookDeliveryListSchema),

@@ -9,6 +9,7 @@ import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { noQuery } from '../schemas/common.ts';
 import { webhookEndpointParams, webhookEndpointSchema } from '../schemas/webhook.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'post',
@@ -16,6 +17,7 @@ const route = createRoute({
   operationId: 'enableWebhookEndpoint',
   summary: 'Enable a webhook endpoint again',
   tags: ['webhooks'],
+  security: needs('webhooks'),
   request: { query: noQuery, params: webhookEndpointParams },
   responses: {
     200: jsonResponse('Enabled.', webhookEndpointSchema),

@@ -8,6 +8,7 @@ import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { noQuery } from '../schemas/common.ts';
 import { webhookEndpointParams, webhookEndpointSchema } from '../schemas/webhook.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'get',
@@ -15,6 +16,7 @@ const route = createRoute({
   operationId: 'getWebhookEndpoint',
   summary: 'Read a webhook endpoint',
   tags: ['webhooks'],
+  security: needs('webhooks'),
   request: { query: noQuery, params: webhookEndpointParams },
   responses: {
     200: jsonResponse('The endpoint as it is now.', webhookEndpointSchema),

@@ -9,6 +9,7 @@ import { callObject, webhookEndpointOf } from '../objects.ts';
 import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { noQuery } from '../schemas/common.ts';
 import { webhookEndpointListSchema } from '../schemas/webhook.ts';
+import { needs } from '../security.ts';
 
 const route = createRoute({
   method: 'get',
@@ -16,6 +17,7 @@ const route = createRoute({
   operationId: 'listWebhookEndpoints',
   summary: 'List webhook endpoints, newest first',
   tags: ['webhooks'],
+  security: needs('webhooks'),
   request: { query: noQuery },
   responses: {
     200: jsonResponse('All of them.', webhookEndpointListSchema),

@@ -69,5 +69,12 @@ export const entryListSchema = listOf(entrySchema)
   .extend({ balance_at: balanceAt.optional().openapi({ description: 'As it stood at `at`; only when asked.' }) })
   .openapi('LedgerEntryList');
 
+/** A wallet of the directory: what never changes of it. */
+const walletRowSchema = z
+  .object({ id: z.string(), object: z.literal('wallet_row'), currency: currencyCode, created_at: timestamp })
+  .openapi('WalletRow');
+
+export const walletListSchema = listOf(walletRowSchema).openapi('WalletList');
+
 /** An id that breaks the grammar names nothing: 404, like any other that does not exist. */
 export const walletIdParams = z.object({ id: z.string().regex(CLIENT_ID_PATTERN).openapi({ example: 'wal-1234' }) });

@@ -1,0 +1,201 @@
+/**
+ * Sends one operation until it is answered, refused for good, or out of attempts. The idempotency key is made once, before the first
+ * attempt, and is the same in each: that, and nothing else, makes sending again safe. Uses `fetch` and nothing of any one runtime.
+ */
+import { HoldfastError, type HoldfastFailure } from './errors.ts';
+import { OPERATIONS, type Operations, type Problem } from './generated.ts';
+import { type Fault, RETRY_DEFAULT, type RetryPolicy, retryAfterMs, waitBeforeNext } from './retry.ts';
+
+export interface TransportOptions {
+  /** Where the service is: `https://holdfast.example.workers.dev`. */
+  readonly baseUrl: string;
+  /** Sent as `Authorization: Bearer`; absent where the service asks for none (a local sandbox). */
+  readonly apiKey?: string;
+  readonly retry?: Partial<RetryPolicy>;
+  /** Of one attempt, until its answer has been read whole; on top of what `wait` asks for. */
+  readonly attemptTimeoutMs?: number;
+  /** Another `fetch`: a service binding's, or a test's. */
+  readonly fetch?: (request: Request) => Promise<Response>;
+}
+
+export interface CallOptions {
+  /** Ends the call, waits between attempts too. What has been sent may still be carried out. */
+  readonly signal?: AbortSignal;
+}
+
+export interface PayOptions extends CallOptions {
+  /** Yours, kept with what it is for: then a crash of the caller is a retry too. Absent: made for this call. */
+  readonly idempotencyKey?: string;
+  /** Seconds, 0 to 25: the answer is held until the end, or so long (`Prefer: wait`). */
+  readonly waitSeconds?: number;
+}
+
+export type Name = keyof Operations;
+/** `path`, `query` and `body` of an operation, as far as it has them. */
+export type Input<Of extends Name> = Omit<Operations[Of], 'answer'>;
+export type Answer<Of extends Name> = Operations[Of]['answer'];
+
+const ATTEMPT_TIMEOUT_MS = 30_000;
+
+interface Parts {
+  readonly path?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+}
+
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #policy: RetryPolicy;
+  readonly #fetch: (request: Request) => Promise<Response>;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#policy = { ...RETRY_DEFAULT, ...options.retry };
+    // Not the function itself: browsers refuse a `fetch` that is not called on its global.
+    this.#fetch = options.fetch ?? ((request) => fetch(request));
+  }
+
+  get policy(): RetryPolicy {
+    return this.#policy;
+  }
+
+  /** @throws HoldfastError and nothing else. */
+  async call<Of extends Name>(name: Of, input: Input<Of>, options: PayOptions = {}): Promise<Answer<Of>> {
+    const { hasKey, resend } = OPERATIONS[name];
+    const key = hasKey ? (options.idempotencyKey ?? crypto.randomUUID()) : undefined;
+    const request = (signal: AbortSignal) => this.request(name, input, signal, headersOf(key, options.waitSeconds));
+    for (let attempt = 1; ; attempt++) {
+      const ended = await this.#attempt<Answer<Of>>(request, options);
+      if (ended.ok) return ended.answer;
+      const sent = { attempts: attempt, ...(key !== undefined && { idempotencyKey: key }) };
+      if (options.signal?.aborted === true)
+        throw new HoldfastError({ ...sent, kind: 'aborted' }, options.signal.reason);
+      const waitMs = waitBeforeNext(this.#policy, attempt, ended.fault, resend, Math.random());
+      if (waitMs === null) throw new HoldfastError({ ...sent, ...ended.failure } as HoldfastFailure, ended.cause);
+      await pause(waitMs, options.signal);
+    }
+  }
+
+  /** One attempt's request, also of what is no JSON (a stream of events). */
+  request<Of extends Name>(
+    name: Of,
+    input: Input<Of>,
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>>,
+  ): Request {
+    const { method, path } = OPERATIONS[name];
+    const parts = input as Parts;
+    const filled = path.replace(/\{(\w+)\}/g, (_, member: string) => encodeURIComponent(parts.path?.[member] ?? ''));
+    const url = new URL(`${this.#options.baseUrl.replace(/\/+$/, '')}${filled}`);
+    for (const [member, value] of Object.entries(parts.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(member, String(value));
+    }
+    const { apiKey } = this.#options;
+    return new Request(url, {
+      method,
+      signal,
+      // An API does not redirect: what does is something in between, and is not to be given the key.
+      redirect: 'manual',
+      headers: {
+        Accept: 'application/json',
+        ...(apiKey !== undefined && { Authorization: `Bearer ${apiKey}` }),
+        ...(parts.body !== undefined && { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
+      ...(parts.body !== undefined && { body: JSON.stringify(parts.body) }),
+    });
+  }
+
+  /** @throws what `fetch` throws. */
+  send(request: Request): Promise<Response> {
+    return this.#fetch(request);
+  }
+
+  async #attempt<Body>(
+    request: (signal: AbortSignal) => Request,
+    { signal, waitSeconds = 0 }: PayOptions,
+  ): Promise<Ended<Body>> {
+    const timeout = AbortSignal.timeout((this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS) + waitSeconds * 1_000);
+    const made = request(signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
+    try {
+      const response = await this.#fetch(made);
+      // Read whole within the attempt: a connection that is cut in the middle of an answer is no answer.
+      return endedBy(response, await response.text());
+    } catch (cause) {
+      // Whatever `fetch` throws, by whatever name the runtime gives it: nothing came back.
+      return {
+        ok: false,
+        fault: { kind: 'no_answer' },
+        failure: { kind: 'no_answer', reason: timeout.aborted ? 'timeout' : 'network' },
+        cause,
+      };
+    }
+  }
+}
+
+type Ended<Body> =
+  | { readonly ok: true; readonly answer: Body }
+  | { readonly ok: false; readonly fault: Fault; readonly failure: object; readonly cause?: unknown };
+
+function headersOf(key: string | undefined, waitSeconds: number | undefined): Record<string, string> {
+  return {
+    ...(key !== undefined && { 'Idempotency-Key': key }),
+    ...(waitSeconds !== undefined && { Prefer: `wait=${waitSeconds}` }),
+  };
+}
+
+function endedBy<Body>(response: Response, text: string): Ended<Body> {
+  const { status, headers } = response;
+  if (status >= 200 && status < 300) {
+    if (!/json/.test(headers.get('Content-Type') ?? '')) return { ok: true, answer: text as Body };
+    const answer = jsonOf(text);
+    if (answer !== undefined) return { ok: true, answer: answer as Body };
+  }
+  const afterMs = retryAfterMs(headers.get('Retry-After'), Date.now());
+  const problem = problemIn(text);
+  if (problem !== null) {
+    const retry = afterMs === null ? {} : { retryAfterMs: afterMs };
+    return {
+      ok: false,
+      fault: { kind: 'problem', status, retryable: problem.retryable, retryAfterMs: afterMs },
+      failure: { kind: 'problem', problem, ...retry },
+    };
+  }
+  const isGateway = status >= 500 || status < 300;
+  return {
+    ok: false,
+    fault: isGateway
+      ? { kind: 'bad_gateway', retryAfterMs: afterMs }
+      : { kind: 'problem', status, retryable: status === 429, retryAfterMs: afterMs },
+    failure: { kind: 'no_answer', reason: isGateway ? 'bad_gateway' : 'not_ours', status },
+  };
+}
+
+/** Ours have a code, whatever their content type has become on the way; null: the answer of something in between. */
+export function problemIn(text: string): Problem | null {
+  const value = jsonOf(text) as Partial<Problem> | null | undefined;
+  return typeof value?.code === 'string' && typeof value.retryable === 'boolean' ? (value as Problem) : null;
+}
+
+/** undefined: it is not JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends early when the signal does: what comes next sees that it has. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener('abort', end, { once: true });
+  });
+}

@@ -1,0 +1,124 @@
+/** One wallet: balances and open holds in one snapshot, its ledger, and its payments. */
+import { Button } from '@cloudflare/kumo/components/button';
+import { pathOf } from '../api/client.ts';
+import { useApi, usePages } from '../api/hooks.ts';
+import type { EntryView, PaymentView, WalletView as Wallet } from '../api/types.ts';
+import { type Column, DataTable, PagedTable } from '../components/data-table.tsx';
+import { Facts, Page, Section } from '../components/page.tsx';
+import { Loadable } from '../components/states.tsx';
+import { IdLink, Money, When } from '../components/values.tsx';
+import { moneyText, words } from '../format.ts';
+import { PAYMENT_COLUMNS } from './payments.tsx';
+
+export function WalletView({ id }: { id: string }) {
+  const path = `/wallets/${encodeURIComponent(id)}`;
+  const wallet = useApi<Wallet>(path);
+  const entries = usePages<EntryView>(`${path}/entries?limit=25`);
+  const payments = usePages<PaymentView>(pathOf('/payments', { wallet_id: id, limit: 10 }));
+  const refresh = (): void => {
+    wallet.reload();
+    entries.reload();
+    payments.reload();
+  };
+  const currency = wallet.data?.currency ?? '';
+  return (
+    <Page title="Wallet" actions={<Button onClick={refresh}>Refresh</Button>}>
+      <Loadable what="wallet" {...wallet}>
+        {wallet.data !== null && (
+          <>
+            <Section title={wallet.data.id}>
+              <Balances wallet={wallet.data} />
+            </Section>
+            <Section title="Open holds">
+              <Holds wallet={wallet.data} />
+            </Section>
+            <Section title="Ledger">
+              <PagedTable
+                label="Ledger"
+                what="entries"
+                columns={entryColumns(currency)}
+                keyOf={({ sequence }) => String(sequence)}
+                pages={entries}
+              />
+            </Section>
+            <Section title="Payments">
+              <PagedTable
+                label="Payments of this wallet"
+                what="payments"
+                columns={PAYMENT_COLUMNS}
+                keyOf={(payment) => payment.id}
+                pages={payments}
+              />
+            </Section>
+          </>
+        )}
+      </Loadable>
+    </Page>
+  );
+}
+
+function Balances({ wallet }: { wallet: Wallet }) {
+  const { currency } = wallet;
+  return (
+    <Facts
+      facts={[
+        ['Available', <Money key="available" amount={wallet.available} currency={currency} />],
+        ['Held', <Money key="held" amount={wallet.held} currency={currency} />],
+        ['Settled', <Money key="settled" amount={wallet.settled} currency={currency} />],
+        ['Came in', <Money key="external" amount={wallet.external} currency={currency} />],
+        ['Frozen', wallet.frozen ? 'yes' : 'no'],
+        ['Version', wallet.version],
+        ['Opened', <When key="opened" at={wallet.created_at} />],
+      ]}
+    />
+  );
+}
+
+function Holds({ wallet }: { wallet: Wallet }) {
+  type Hold = Wallet['holds'][number];
+  if (wallet.holds.length === 0) return <p className="subtle">None.</p>;
+  const columns: readonly Column<Hold>[] = [
+    { name: 'Payment', cell: ({ payment_id }) => <IdLink view="payments" id={payment_id} /> },
+    { name: 'Amount', isNumber: true, cell: ({ amount }) => <Money amount={amount} currency={wallet.currency} /> },
+    { name: 'Expires', cell: ({ expires_at }) => <When at={expires_at} /> },
+  ];
+  return (
+    <>
+      <DataTable label="Open holds" columns={columns} items={wallet.holds} keyOf={({ payment_id }) => payment_id} />
+      {wallet.holds_total > wallet.holds.length && <p className="subtle">The oldest of {wallet.holds_total}.</p>}
+    </>
+  );
+}
+
+function entryColumns(currency: string): readonly Column<EntryView>[] {
+  return [
+    { name: 'Entry', isNumber: true, cell: ({ sequence }) => sequence },
+    { name: 'At', cell: ({ created_at }) => <When at={created_at} /> },
+    { name: 'Type', cell: ({ type }) => words(type) },
+    {
+      name: 'Postings',
+      cell: ({ postings }) =>
+        postings.map(({ account, amount }) => (
+          <div key={account} className="nowrap">
+            {account} {amount > 0 ? '+' : ''}
+            {moneyText(amount, currency)}
+          </div>
+        )),
+    },
+    {
+      name: 'Available after',
+      isNumber: true,
+      cell: ({ balances }) => <Money amount={balances.available} currency={currency} />,
+    },
+    {
+      name: 'Held after',
+      isNumber: true,
+      cell: ({ balances }) => <Money amount={balances.held} currency={currency} />,
+    },
+    {
+      name: 'Payment',
+      cell: ({ payment_id }) => (payment_id === undefined ? '' : <IdLink view="payments" id={payment_id} />),
+    },
+    { name: 'Reference', cell: ({ reference }) => reference ?? '' },
+  ];
+}

@@ -1,8 +1,10 @@
 /**
- * `npm run demo`: starts a Worker of its own, shows three payments, a refund and a replay over plain HTTP as a client
- * would see them, checks each ending, and stops. Exit code 0 means that everything came out as it must. It ends only what it has
- * started, also on Ctrl-C.
+ * `npm run demo`: starts a Worker of its own, shows three payments, a refund, its signed webhook and a replay over plain
+ * HTTP as a client would see them, checks each ending, and stops. Exit code 0 means that everything came out as it must.
+ * It ends only what it has started, also on Ctrl-C.
  */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventType } from '../src/domain/events/catalogue.ts';
 import type { Envelope } from '../src/domain/events/envelope.ts';
@@ -10,7 +12,7 @@ import type { PaymentView } from '../src/domain/payment.ts';
 import type { RefundView } from '../src/domain/refund.ts';
 import type { EntryView, WalletView } from '../src/domain/rpc.ts';
 import { bold, dim, green, paymentLine, red, say, timelineLine, walletTable } from './demo-output.ts';
-import { DEFAULT_PORT, type LocalWorker, startLocalWorker } from './local-worker.ts';
+import { anyFreePort, DEFAULT_PORT, type LocalWorker, ROOT, startLocalWorker } from './local-worker.ts';
 
 /** The last event of a timeline that a story waits for. A refund has ended for its payment too once that is settled. */
 const ENDS: ReadonlySet<EventType> = new Set(['payment.completed', 'payment.failed', 'payment.refund_settled']);
@@ -31,6 +33,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 let worker: LocalWorker | null = null;
+const receivers: ChildProcess[] = [];
 try {
   say(bold('Holdfast: one Worker on this machine, with a new and empty state'));
   const startedAtMs = Date.now();
@@ -50,6 +53,7 @@ try {
   if (worker !== null && !interrupted.signal.aborted) say(dim(worker.logTail()));
   process.exitCode = interrupted.signal.aborted ? 130 : 1;
 } finally {
+  for (const receiver of receivers) receiver.kill();
   await worker?.stop();
 }
 
@@ -69,8 +73,10 @@ async function tell({ origin, port }: LocalWorker): Promise<void> {
   await tellFailure(origin, port, '1236', withToken('pm_sim_debit_fail'), 'debit_failed');
   await showWallet(origin, 99_998_770);
 
-  title('4. A part of the first payment is given back: reserve, refund, credit');
-  await tellRefund(origin, port, paid.id);
+  title('4. A part of the first payment is given back: reserve, refund, credit; and the merchant is told');
+  const lines = await startReceiver(origin, port);
+  const refund = await tellRefund(origin, port, paid.id);
+  await tellWebhook(lines, refund);
 
   title('5. The first request again, twice: same key, same bytes, nothing moves');
   await tellReplays(origin, port, ended);
@@ -82,7 +88,55 @@ async function tellFailure(origin: string, port: number, key: string, body: stri
   expectEqual('failure', (await read<PaymentView>(origin, `/payments/${id}`)).failure?.code, code);
 }
 
-async function tellRefund(origin: string, port: number, paymentId: string): Promise<void> {
+/** Makes a webhook endpoint and starts a receiver for it, in a process of its own; the lines that it prints. */
+async function startReceiver(origin: string, port: number): Promise<AsyncIterator<string>> {
+  const receiverPort = await anyFreePort();
+  const body = `{ "url": "http://localhost:${receiverPort}/", "events": ["refund.completed"] }`;
+  say(
+    dim(
+      [
+        `$ curl 'localhost:${port}/webhook-endpoints' \\`,
+        `  --header 'Content-Type: application/json' \\`,
+        `  --data '${body}'`,
+      ].join('\n'),
+    ),
+  );
+  const { status, text } = await post(origin, '/webhook-endpoints', null, body);
+  if (status !== 201) throw new Error(`POST /webhook-endpoints answered ${status}: ${text}`);
+  const { id, secret } = JSON.parse(text) as { id: string; secret: string };
+  say(`  201 Created  ${id}, with the secret that its deliveries are signed with`);
+  const receiver = spawn(
+    process.execPath,
+    ['scripts/webhook-receiver.ts', '--port', String(receiverPort), '--events', '1'],
+    {
+      cwd: ROOT,
+      env: { ...process.env, WEBHOOK_SECRET: secret },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  receivers.push(receiver);
+  const lines = createInterface(receiver.stdout)[Symbol.asyncIterator]();
+  say(`  The receiver at the merchant's: ${await nextLine(lines)}`);
+  return lines;
+}
+
+/** Waits for what the receiver says of the refund's webhook. */
+async function tellWebhook(lines: AsyncIterator<string>, refundId: string): Promise<void> {
+  const line = await nextLine(lines);
+  say();
+  say(`  The receiver at the merchant's: ${green(line)}`);
+  expectEqual('the webhook', line, `verified  refund.completed  ${refundId}  COMPLETED`);
+}
+
+async function nextLine(lines: AsyncIterator<string>): Promise<string> {
+  const timedOut = sleep(TERMINAL_TIMEOUT_MS, null, { signal: interrupted.signal, ref: false });
+  const line = await Promise.race([lines.next(), timedOut]);
+  if (line === null || line.done === true) throw new Error('the receiver said nothing');
+  return line.value;
+}
+
+/** The refund's id. */
+async function tellRefund(origin: string, port: number, paymentId: string): Promise<string> {
   const refund = await create<RefundView>(origin, port, '/refunds', 'refund-1234', refundBody(paymentId));
   await follow(origin, `/refunds/${refund.id}`);
   expectEqual('status', (await read<RefundView>(origin, `/refunds/${refund.id}`)).status, 'COMPLETED');
@@ -92,6 +146,7 @@ async function tellRefund(origin: string, port: number, paymentId: string): Prom
   say(paymentLine(payment));
   expectEqual('status of the payment', payment.status, 'COMPLETED');
   expectEqual('refunded_amount', payment.refunded_amount, 500);
+  return refund.id;
 }
 
 /** @param ended the payment's body as it was read when the payment had just ended, before it was refunded. */
@@ -143,12 +198,12 @@ async function create<View extends PaymentView | RefundView>(
 async function post(
   origin: string,
   path: string,
-  key: string,
+  key: string | null,
   body: string,
 ): Promise<{ status: number; text: string; replayed: string | null }> {
   const response = await fetch(`${origin}${path}`, {
     method: 'POST',
-    headers: { 'x-idempotent-key': key, 'Content-Type': 'application/json' },
+    headers: { ...(key !== null && { 'x-idempotent-key': key }), 'Content-Type': 'application/json' },
     body,
     signal: requestSignal(),
   });

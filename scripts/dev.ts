@@ -1,6 +1,6 @@
 /**
  * `npm run dev`: brings the local D1 up to date, then runs the Worker on port 8080 until Ctrl-C, with its state in
- * .wrangler/state. Further arguments go to `wrangler dev` (`npm run dev -- --port 9000`).
+ * .wrangler/state, or where `--persist-to` says. Further arguments go to `wrangler dev` (`npm run dev -- --port 9000`).
  */
 import { spawn } from 'node:child_process';
 import { applyMigrations, DEFAULT_PORT, ROOT, WRANGLER, WRANGLER_ENV } from './local-worker.ts';
@@ -8,7 +8,8 @@ import { applyMigrations, DEFAULT_PORT, ROOT, WRANGLER, WRANGLER_ENV } from './l
 const args = process.argv.slice(2);
 const port = args.includes('--port') ? [] : ['--port', String(DEFAULT_PORT)];
 
-await applyMigrations();
+const at = args.indexOf('--persist-to');
+await applyMigrations(at === -1 ? [] : args.slice(at, at + 2));
 const child = spawn(process.execPath, [WRANGLER, 'dev', ...port, ...args], {
   cwd: ROOT,
   env: { ...process.env, ...WRANGLER_ENV },

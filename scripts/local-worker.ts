@@ -4,7 +4,7 @@
  * that group is ended by the id it was started with. Loopback only, and nothing is sent to anyone.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -41,11 +41,26 @@ export async function applyMigrations(args: readonly string[] = [], env = WRANGL
 export interface LocalWorker {
   readonly origin: string;
   readonly port: number;
-  /** Of wrangler, and of the process group that everything it starts is in. */
+  /** Of wrangler, and of the process group that everything it starts is in; another one after `cut`. */
   readonly pid: number;
+  /** Everything that outlives its processes. */
+  readonly stateDirectory: string;
+  /** Kills all of its processes at once, and starts it again on the same state and port. */
+  readonly cut: () => Promise<void>;
   readonly stop: () => Promise<void>;
   /** The last lines that the Worker and wrangler wrote. */
   readonly logTail: () => string;
+  /** All of them, until it is stopped. */
+  readonly logFile: string;
+}
+
+export interface LocalWorkerOptions {
+  /** The configuration file, relative to the root; wrangler.toml by default. */
+  readonly config?: string;
+  /** Added to the environment of wrangler. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Vars and secrets of the Worker, in the place of `.dev.vars`. */
+  readonly vars?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -53,42 +68,89 @@ export interface LocalWorker {
  * in time; whatever was started is ended then too.
  * @param signal ends the waiting, and the Worker.
  */
-export async function startLocalWorker(preferredPort: number, signal: AbortSignal): Promise<LocalWorker> {
+export async function startLocalWorker(
+  preferredPort: number,
+  signal: AbortSignal,
+  options: LocalWorkerOptions = {},
+): Promise<LocalWorker> {
   const port = (await isFree(preferredPort)) ? preferredPort : await anyFreePort();
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));
   const logFile = join(directory, 'wrangler.log');
   const env = {
     ...WRANGLER_ENV,
+    ...options.env,
     // Its own too: a `wrangler dev` that runs beside it is not to be found or spoken to.
     WRANGLER_REGISTRY_PATH: join(directory, 'registry'),
     WRANGLER_LOG_PATH: join(directory, 'logs'),
   };
+  const origin = `http://localhost:${port}`;
+  const stateDirectory = join(directory, 'state');
+  const state = ['--persist-to', stateDirectory];
+  const config = options.config === undefined ? [] : ['--config', options.config];
+  const vars = options.vars === undefined ? [] : ['--env-file', writeVars(directory, options.vars)];
   let child: ChildProcess | null = null;
+  const start = async (): Promise<void> => {
+    child = spawnWrangler(port, [...config, ...vars, ...state], env, logFile);
+    await untilHealthy(origin, child, signal);
+  };
   const stop = async (): Promise<void> => {
     if (child !== null) await end(child);
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   };
+  const cut = async (): Promise<void> => {
+    if (child !== null) await kill(child);
+    await start();
+  };
   const logTail = (): string => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
-  const log = openSync(logFile, 'a');
+  closeSync(openSync(logFile, 'a'));
   try {
-    const state = ['--persist-to', join(directory, 'state')];
     await applyMigrations(state, env);
     signal.throwIfAborted();
-    child = spawn(
-      process.execPath,
-      [WRANGLER, 'dev', '--port', String(port), ...state, '--show-interactive-dev-session=false'],
-      { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', log, log], detached: true },
-    );
-    const pid = child.pid;
-    if (pid === undefined) throw new Error('wrangler dev could not be started');
-    const origin = `http://localhost:${port}`;
-    await untilHealthy(origin, child, signal);
-    return { origin, port, pid, stop, logTail };
+    await start();
+    const pid = (): number => child?.pid ?? 0;
+    return {
+      origin,
+      port,
+      stateDirectory,
+      stop,
+      cut,
+      logTail,
+      logFile,
+      get pid() {
+        return pid();
+      },
+    };
   } catch (error) {
     const tail = logTail();
     await stop();
     signal.throwIfAborted();
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${tail}`.trimEnd());
+  }
+}
+
+/** A file, and no arguments: those can be read by every process of the machine. */
+function writeVars(directory: string, vars: Readonly<Record<string, string>>): string {
+  const file = join(directory, 'vars');
+  const lines = Object.entries(vars).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(file, lines.join(''), { mode: 0o600 });
+  return file;
+}
+
+function spawnWrangler(
+  port: number,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  logFile: string,
+): ChildProcess {
+  const log = openSync(logFile, 'a');
+  try {
+    const child = spawn(
+      process.execPath,
+      [WRANGLER, 'dev', '--port', String(port), ...args, '--show-interactive-dev-session=false'],
+      { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', log, log], detached: true },
+    );
+    if (child.pid === undefined) throw new Error('wrangler dev could not be started');
+    return child;
   } finally {
     closeSync(log);
   }
@@ -118,6 +180,19 @@ async function end(child: ChildProcess): Promise<void> {
     child.kill('SIGTERM');
     await Promise.race([ended, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
   }
+  killGroup(child);
+}
+
+/** Ends the whole group without asking, and waits until wrangler is gone. */
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return killGroup(child);
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  killGroup(child);
+  await ended;
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
@@ -139,7 +214,8 @@ function canListen(port: number, host: string): Promise<boolean> {
   });
 }
 
-function anyFreePort(): Promise<number> {
+/** A port that nobody listens on, on the loopback address. */
+export function anyFreePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

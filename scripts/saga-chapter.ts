@@ -3,7 +3,7 @@
  * (`src/domain/saga/table.ts`) and no saga. Called by docs-saga.ts, which brings example data of every kind that a table
  * tells apart.
  */
-import type { CommandSpec, Rule, Rules, SagaTable, StateSpec } from '../src/domain/saga/table.ts';
+import type { CommandSpec, MoveRule, Rule, Rules, SagaTable, StateSpec } from '../src/domain/saga/table.ts';
 
 export interface Chapter<State extends string, Data, Name extends string> {
   readonly title: string;
@@ -50,6 +50,13 @@ export function chapterText<State extends string, Data, Name extends string>(
           ...superseded,
           '',
         ]),
+    '### When a person is needed',
+    '',
+    'In `needs_attention`, and where a late word says that something is amiss with a saga that has ended. What a move does, by',
+    'the reason; where it leads to a state, what of that state is done stays done, and the rest is tried anew.',
+    '',
+    ...attentionRows(chapter),
+    '',
     '### Commands',
     '',
     '| command | event | is | given up |',
@@ -157,6 +164,29 @@ function ruleRows<State extends string, Data, Name extends string>(
   return rows.length === 0 ? [] : ['| result | if | then |', '|---|---|---|', ...rows];
 }
 
+/** A row for every rule of every move. */
+function attentionRows<State extends string, Data, Name extends string>(chapter: Chapter<State, Data, Name>): string[] {
+  const rows = Object.entries(chapter.table.attention.moves).flatMap(([reason, { says, retry, resolve }]) => [
+    `| ${code(reason)} | ${says} | | |`,
+    ...moveRows(chapter, 'retry', retry),
+    ...Object.entries(resolve).flatMap(([resolution, rules]) =>
+      moveRows(chapter, `resolve ${code(resolution)}`, rules),
+    ),
+  ]);
+  return ['| reason, move | says | if | then |', '|---|---|---|---|', ...rows];
+}
+
+function moveRows<State extends string, Data, Name extends string>(
+  chapter: Chapter<State, Data, Name>,
+  move: string,
+  rules: readonly MoveRule<State, Data, Name>[],
+): string[] {
+  return rules.map((rule, index) => {
+    const stated = (rule.stated ?? []).map((name) => `${code(name)} counts as done`);
+    return `| · ${move} | | ${guardText(rules, index)} | ${[ruleText(chapter, rule), ...stated].join('; ')} |`;
+  });
+}
+
 function rulesOf<State extends string, Data, Name extends string>(
   on: Rules<State, Data, Name>,
 ): [string, readonly Rule<State, Data, Name>[]][] {
@@ -194,9 +224,10 @@ function commandRow<State extends string, Data, Name extends string>(
   return `| ${code(spec.name)} | ${types} | ${howText(spec)} | ${spec.giveUpAtMs === undefined ? 'never' : 'yes: `spent`'} |`;
 }
 
-function howText<Data, Name extends string>({ waitMs, isCall }: CommandSpec<Data, Name>): string {
+function howText<Data, Name extends string>({ waitMs, isCall, retriable }: CommandSpec<Data, Name>): string {
   if (waitMs !== undefined) return 'a question, on a schedule; dropped when the saga moves on';
-  return isCall === true ? 'an effect, by a direct call to another object' : 'an effect';
+  const again = retriable === true ? '; a person may have it tried again' : '';
+  return isCall === true ? 'an effect, by a direct call to another object' : `an effect${again}`;
 }
 
 export function code(text: string): string {

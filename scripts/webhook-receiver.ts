@@ -27,7 +27,7 @@ const server = createServer((request, response) => {
     if (seen.size >= Number(values.events ?? Number.POSITIVE_INFINITY)) server.close();
   });
 });
-server.listen(Number(values.port), '127.0.0.1');
+server.listen(Number(values.port), '127.0.0.1', () => console.log(`listening on http://localhost:${values.port}/`));
 
 async function receive(request: IncomingMessage): Promise<number> {
   const body = await bodyOf(request);

@@ -1,0 +1,119 @@
+/**
+ * `npm run bench`: what a payment costs in time, as ratios to a floor in the same process and run: a bare Worker with a new
+ * object that commits one row. At each concurrency, in rounds, so that the machine's noise falls on all alike: the floor, POST /payments answered
+ * at once, and payments followed to COMPLETED (`Prefer: wait`), over many wallets and over one. `--json FILE` writes the
+ * numbers; `--growth N` measures besides the first and the last thousand of N payments. Loopback only.
+ */
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { anyFreePort, startLocalWorker } from '../scripts/local-worker.ts';
+import type { PaymentView } from '../src/domain/payment.ts';
+import { writeBenchConfig } from './config.ts';
+import { type Load, type Measured, measure, median } from './load.ts';
+import { paymentLoad } from './payment-load.ts';
+import { growthTable, resultTable } from './table.ts';
+
+export const SERIES = ['floor', 'post', 'completed', 'completed_hot'] as const;
+export type Series = (typeof SERIES)[number];
+export interface Row extends Measured {
+  readonly series: Series;
+  readonly concurrency: number;
+}
+
+/** Requests of one series in one round, by concurrency: seconds each, on two cores. */
+const PLAN = [
+  { concurrency: 1, requests: 150 },
+  { concurrency: 16, requests: 800 },
+  { concurrency: 64, requests: 1_600 },
+] as const;
+const WALLETS = 20;
+const ROUNDS_DEFAULT = 3;
+const WARM_UP_REQUESTS = 300;
+/** The queues' consumers have the rest to do after a POST is answered. */
+const DRAIN_TIMEOUT_MS = 120_000;
+const GROWTH_WINDOW = 1_000;
+
+const { values } = parseArgs({
+  options: { json: { type: 'string' }, growth: { type: 'string' }, rounds: { type: 'string' } },
+});
+const rounds = Number(values.rounds ?? ROUNDS_DEFAULT);
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+
+const worker = await startLocalWorker(await anyFreePort(), interrupted.signal, {
+  config: writeBenchConfig(),
+  env: { X_LOCAL_OBSERVABILITY: 'false' },
+});
+try {
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
+  console.log(`${machine}; ${rounds} rounds, ${WALLETS} wallets\n`);
+  await run('completed', 16, WARM_UP_REQUESTS);
+  await run('floor', 16, WARM_UP_REQUESTS);
+  const rows: Row[] = [];
+  for (const { concurrency, requests } of PLAN) {
+    const measured: { series: Series; result: Measured }[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      for (const series of SERIES) measured.push({ series, result: await run(series, concurrency, requests) });
+    }
+    for (const series of SERIES) {
+      const of = measured.filter((entry) => entry.series === series).map((entry) => entry.result);
+      rows.push({
+        series,
+        concurrency,
+        perSecond: median(of.map(({ perSecond }) => perSecond)),
+        p50Ms: median(of.map(({ p50Ms }) => p50Ms)),
+        p99Ms: median(of.map(({ p99Ms }) => p99Ms)),
+      });
+    }
+  }
+  console.log(resultTable(rows));
+  const growth = values.growth === undefined ? null : await grow(Number(values.growth));
+  if (growth !== null) console.log(growthTable(growth.first, growth.last, growth.payments));
+  if (values.json !== undefined) {
+    writeFileSync(values.json, `${JSON.stringify({ machine, rounds, wallets: WALLETS, rows, growth }, null, 2)}\n`);
+  }
+} finally {
+  await worker.stop();
+}
+
+/** One load of a series. After POSTs that were answered at once, waits until what they began has ended. */
+async function run(series: Series, concurrency: number, requests: number): Promise<Measured> {
+  const ids: string[] = [];
+  const result = await measure(loadOf(series, concurrency, requests, ids));
+  if (series === 'post') await drained(ids);
+  return result;
+}
+
+function loadOf(series: Series, concurrency: number, requests: number, ids: string[]): Load {
+  const { origin } = worker;
+  if (series === 'floor') {
+    const request = () => ({ headers: {}, body: '{}' });
+    return { url: `${origin}/floor`, concurrency, requests, request, expectStatus: 201, isGood: () => true };
+  }
+  const walletOf = (n: number) => (series === 'completed_hot' ? 'bench-hot' : `bench-${n % WALLETS}`);
+  return paymentLoad(origin, { concurrency, requests, walletOf, waits: series !== 'post', ids });
+}
+
+async function drained(ids: readonly string[]): Promise<void> {
+  const deadlineMs = Date.now() + DRAIN_TIMEOUT_MS;
+  for (const id of ids) {
+    for (;;) {
+      const response = await fetch(`${worker.origin}/payments/${id}`, { signal: interrupted.signal });
+      if (((await response.json()) as PaymentView).status === 'COMPLETED') break;
+      if (Date.now() > deadlineMs) throw new Error(`${id} is not COMPLETED ${DRAIN_TIMEOUT_MS / 1_000} s on`);
+      await sleep(20);
+    }
+  }
+}
+
+/** The first and the last thousand of `payments`, with all the others between. */
+async function grow(payments: number): Promise<{ payments: number; first: Measured; last: Measured }> {
+  const first = await run('completed', 16, GROWTH_WINDOW);
+  for (let done = GROWTH_WINDOW; done < payments - GROWTH_WINDOW; done += GROWTH_WINDOW) {
+    interrupted.signal.throwIfAborted();
+    await run('completed', 16, GROWTH_WINDOW);
+  }
+  return { payments, first, last: await run('completed', 16, GROWTH_WINDOW) };
+}

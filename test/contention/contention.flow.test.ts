@@ -28,7 +28,9 @@ test('P5: 1,000 concurrent POSTs with one key are one saga, one authorization an
   expect(statuses.filter((status) => status === 201)).toHaveLength(1);
   expect(statuses.filter((status) => status === 200)).toHaveLength(999);
   expect((await entries('one-key')).map((entry) => entry.type)).toEqual(['deposit', 'hold', 'debit']);
-  expect(await chargeOf(payment.id)).toMatchObject({ status: 'authorized', calls: { authorize: 1 } });
+  const charge = await chargeOf(payment.id);
+  expect(charge).toMatchObject({ status: 'authorized', calls: { authorize: 1 } });
+  console.info(`P5 posts=${responses.length} answers=${bodies.size} authorizations=${charge?.calls.authorize}`);
 });
 
 test('P6: of 1,000 payments on a wallet funded for exactly 500, exactly 500 complete', async () => {
@@ -67,4 +69,5 @@ test('P6: of 1,000 payments on a wallet funded for exactly 500, exactly 500 comp
   );
   expect(counted).toBe(500);
   expect((await call('/health')).status).toBe(200);
+  console.info(`P6 payments=${ids.length} authorized=${authorized} failed=${counted}`);
 });

@@ -1,0 +1,303 @@
+/**
+ * P8: a thousand poison messages, and a thousand dead commands of real sagas. None is lost, each is one letter, a redrive is
+ * a redrive once. The seed in a test's name, put in place of SEED, repeats its order.
+ */
+import { createExecutionContext, createMessageBatch, getQueueResult, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import type { ChargeEntry } from '../../durable-objects/sandbox-provider/books.ts';
+import { seededRandom } from '../../durable-objects/sandbox-provider/seeded.ts';
+import { consumeBatch } from '../../queues/index.ts';
+import type { PaymentView } from '../../src/domain/payment.ts';
+import type { EntryView } from '../../src/domain/rpc.ts';
+import { paymentObjectId } from '../../src/stubs.ts';
+import { message } from '../queues/messages.ts';
+import { balance, discard, letters, type Redrive, redriveAll } from '../support/dead-letters.ts';
+import { type Delivery, killMessages, kindOf, loseMessages } from '../support/losses.ts';
+import { createPayment, json, openWallet, provider, terminal, until } from '../support/payments.ts';
+
+const SEED = Date.now() % 2 ** 31;
+const COUNT = 1_000;
+const DELIVERIES = 10;
+const BATCH = 100;
+/** Sagas at work at once: few, so that even a busy machine answers within the gateway's budget. */
+const WAVE = 25;
+const WALLETS = 20;
+const AMOUNT = 100;
+
+afterEach(() => {
+  killMessages(null);
+  loseMessages(null);
+});
+
+// X3, whatever the tests have done.
+afterAll(async () => {
+  const { in: came, present, redriven, discarded, ...counted } = await balance();
+  expect(present + redriven + discarded).toBe(came);
+  expect(counted).toEqual({ countedRedriven: redriven, countedDiscarded: discarded });
+});
+
+function shuffled<Item>(items: readonly Item[], seed: number): Item[] {
+  const draw = seededRandom(seed);
+  const order = items.map((item) => ({ item, at: draw() }));
+  return order.sort((a, b) => a.at - b.at).map(({ item }) => item);
+}
+
+/** Full batches, in order; a message that stands in a batch already waits for the next one, as a redelivery does. */
+function batches(deliveries: readonly Poison[]): Poison[][] {
+  const all: Poison[][] = [];
+  let rest = deliveries;
+  while (rest.length > 0) {
+    const batch = new Map<string, Poison>();
+    const left: Poison[] = [];
+    for (const each of rest) {
+      if (batch.size < BATCH && !batch.has(each.id)) batch.set(each.id, each);
+      else left.push(each);
+    }
+    all.push([...batch.values()]);
+    rest = left;
+  }
+  return all;
+}
+
+interface Poison {
+  readonly id: string;
+  readonly queue: string;
+  readonly body: unknown;
+}
+
+/** Poison of every kind, each with a body of its own. Nothing of it belongs to a saga that exists. */
+function poison(index: number): Poison {
+  const nobody = `pay_${'0'.repeat(42)}1`;
+  const debit = message('orchestrator.wallet.debit', nobody);
+  const bodies: readonly (readonly [queue: string, body: unknown])[] = [
+    ['wallet-commands', `text ${index}`],
+    ['gateway-commands', index],
+    ['notifications', [null, index]],
+    ['payment-events', { kind: 'publication', group_id: `payment_${index}`, runs: [] }],
+    ['wallet-commands', { ...debit, payload: { amount: 'much', index } }],
+    ['gateway-commands', { ...debit, payload: { ...debit.payload, index } }],
+    ['notifications', { ...debit, event_type: 'orchestrator.notify.pigeon', payload: { index } }],
+    ['wallet-commands', { ...debit, event_version: '9.0', payload: { index } }],
+    ['payment-events', { event_type: 'payment.created', index }],
+    ['wallet-commands', { nested: { token: 'pm_secret', index } }],
+  ];
+  const [queue, body] = bodies[index % bodies.length] ?? ['wallet-commands', null];
+  return { id: `poison-${String(index).padStart(4, '0')}`, queue, body };
+}
+
+test(`P8: ${COUNT} poison messages, out of order, each delivered ${DELIVERIES} times: 0 lost, one letter each (seed ${SEED})`, {
+  timeout: 180_000,
+}, async () => {
+  const all = Array.from({ length: COUNT }, (_, index) => poison(index));
+  const deliveries = shuffled(
+    all.flatMap((each) => Array<Poison>(DELIVERIES).fill(each)),
+    SEED,
+  );
+  let buried = 0;
+  loseMessages(({ queue }) => {
+    if (queue === 'dead-letters') buried += 1;
+    return false;
+  });
+  for (const [queue, ofQueue] of Map.groupBy(deliveries, (each) => each.queue)) {
+    for (const batch of batches(ofQueue)) expect(await acknowledged(queue, batch)).toBe(batch.length);
+  }
+  await until(
+    async () => buried,
+    (count) => count >= deliveries.length,
+    120_000,
+  );
+  const stored = await until(
+    async () =>
+      (await env.DB.prepare(`SELECT id, queue, body FROM dead_letters WHERE id LIKE 'poison-%' ORDER BY id`).all())
+        .results,
+    (rows) => rows.length >= COUNT,
+  );
+  const text = (body: unknown) => JSON.stringify(body, (key, value: unknown) => (key === 'token' ? undefined : value));
+  expect(stored).toEqual(all.map(({ id, queue, body }) => ({ id, queue, body: text(body) })));
+  expect((await balance()).in).toBe(COUNT);
+  console.info(
+    `P8 poison: messages=${COUNT} deliveries=${deliveries.length} letters=${stored.length} lost=0 seed=${SEED}`,
+  );
+});
+
+test('P8: what nobody can send again is not redriven; it is discarded with a reason, and stays in the record', async () => {
+  const present = await letters({ status: 'present' });
+  const redrives = await redriveAll(present.map(({ id }) => id));
+  expect(new Set(redrives.map(({ result }) => result))).toEqual(new Set(['not_redrivable']));
+  for (const { id } of present.slice(0, BATCH)) expect((await discard(id)).status).toBe(200);
+  expect(await balance()).toMatchObject({ discarded: Math.min(BATCH, present.length), redriven: 0 });
+});
+
+/** Which message of a payment dies. */
+const VICTIMS: readonly string[] = [
+  'orchestrator.wallet.hold_funds',
+  'orchestrator.wallet.debit',
+  'orchestrator.wallet.debit',
+  'orchestrator.notify.payment_success',
+];
+
+/** Drawn by the seed, and by the payment's id alone: a message may come before the answer to its POST. */
+function victimOf(paymentId: string): string {
+  const mixed = [...paymentId].reduce((sum, character) => Math.imul(sum ^ character.charCodeAt(0), 0x01000193), SEED);
+  return VICTIMS[(mixed >>> 8) % VICTIMS.length] ?? '';
+}
+
+/**
+ * Of every payment the first message of its kind dies of its spent attempts, and what the saga sends after it is lost, until
+ * `heal`; `heard` then holds how often each effect came through.
+ */
+function graveyard() {
+  const first = new Map<string, string>();
+  const heard = new Map<string, number>();
+  let isHealed = false;
+  const isVictim = (delivery: Delivery) =>
+    !delivery.queue.endsWith('-dlq') && victimOf(entityOf(delivery.body)) === kindOf(delivery);
+  killMessages((delivery) => !isHealed && isVictim(delivery));
+  loseMessages((delivery) => {
+    if (!isVictim(delivery)) return false;
+    const entity = entityOf(delivery.body);
+    if (isHealed) {
+      heard.set(entity, (heard.get(entity) ?? 0) + 1);
+      return false;
+    }
+    if (!first.has(entity)) first.set(entity, delivery.id);
+    return first.get(entity) !== delivery.id;
+  });
+  return {
+    heard,
+    heal: () => {
+      isHealed = true;
+    },
+  };
+}
+
+function entityOf(body: unknown): string {
+  const group = (body as { metadata?: { message_group_id?: string } } | null)?.metadata?.message_group_id ?? '';
+  return group.slice(group.indexOf('_') + 1);
+}
+
+/** Without its alarm nothing but a redrive can move a saga whose command has died. */
+async function withoutAlarm(paymentId: string): Promise<void> {
+  const id = paymentObjectId(env, paymentId);
+  if (id === null) throw new Error('no object');
+  await runInDurableObject(env.PAYMENT_SAGA.get(id), (_object, state) => state.storage.deleteAlarm());
+}
+
+/** Letters that the platform brought, not a consumer. */
+async function spentLetters(): Promise<number> {
+  const count = `SELECT COUNT(*) AS n FROM dead_letters WHERE reason = 'its attempts are spent'`;
+  return (await env.DB.prepare(count).first<number>('n')) ?? 0;
+}
+
+const walletName = (index: number) => `graveyard-${index}`;
+
+/** All entries of a wallet that are of payments, by payment, oldest first. */
+async function entriesByPayment(walletId: string): Promise<Map<string, string[]>> {
+  const all: EntryView[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page: { data: EntryView[]; next_cursor: string | null } = await json(
+      `/wallets/${walletId}/entries?limit=100${cursor === '' ? '' : `&cursor=${cursor}`}`,
+    );
+    all.push(...page.data);
+    cursor = page.next_cursor;
+  }
+  const ofPayments = all.toReversed().filter((entry) => entry.payment_id !== undefined);
+  const groups = Map.groupBy(ofPayments, (entry) => entry.payment_id ?? '');
+  return new Map([...groups].map(([id, entries]) => [id, entries.map((entry) => entry.type)]));
+}
+
+/** By payment, what the provider's own books say: status and calls of authorize of each charge. */
+async function chargesByPayment(): Promise<Map<string, string[]>> {
+  const all: ChargeEntry[] = [];
+  for (let more = true; more; ) {
+    const page = await provider('acme').books({ afterCharge: all.at(-1)?.key ?? '' });
+    all.push(...page.charges);
+    more = page.more;
+  }
+  const groups = Map.groupBy(all, (charge) => charge.paymentId);
+  return new Map(
+    [...groups].map(([id, charges]) => [id, charges.map((each) => `${each.status} ${each.calls.authorize}`)]),
+  );
+}
+
+test(`P8: ${COUNT} dead commands of real sagas: all are redriven, and a redrive twice is a redrive once (seed ${SEED})`, {
+  timeout: 900_000,
+}, async () => {
+  const { heard, heal } = graveyard();
+  const startedAtMs = Date.now();
+  for (let index = 0; index < WALLETS; index++) await openWallet(walletName(index), COUNT * AMOUNT);
+  const payments: PaymentView[] = [];
+  // Wave by wave, each without its alarms once its commands are dead: a thousand sagas that all send again would be the load.
+  for (let from = 0; from < COUNT; from += WAVE) {
+    const wave = Array.from({ length: WAVE }, (_, index) =>
+      createPayment({ wallet_id: walletName((from + index) % WALLETS), amount: AMOUNT }),
+    );
+    payments.push(...(await Promise.all(wave)));
+    await until(spentLetters, (stored) => stored >= payments.length, 60_000);
+    await Promise.all(payments.slice(from).map(({ id }) => withoutAlarm(id)));
+  }
+  const paymentIds = new Set(payments.map(({ id }) => id));
+  const dead = (await letters({ status: 'present' })).filter(({ entity_id: id }) => paymentIds.has(id ?? ''));
+  expect(new Set(dead.map(({ effect_id: id }) => id)).size).toBe(COUNT);
+  expect(dead.length).toBe(COUNT);
+
+  heal();
+  const deadAtMs = Date.now();
+  const before = await balance();
+  // Two operators at once, one from the other end of each page; then a third, when all is done.
+  const shuffledDead = shuffled(dead, SEED);
+  const ids = shuffledDead.map(({ id }) => id);
+  const both: Redrive[] = [];
+  for (let from = 0; from < COUNT; from += WAVE) {
+    const page = ids.slice(from, from + WAVE);
+    both.push(...(await Promise.all([redriveAll(page), redriveAll(page.toReversed())])).flat());
+    for (const { entity_id: id } of shuffledDead.slice(from, from + WAVE)) {
+      expect((await terminal(id ?? '', 60_000)).status).toBe('COMPLETED');
+    }
+  }
+  const endedAtMs = Date.now();
+  const third = await redriveAll(ids);
+
+  const results = Map.groupBy(both, (each) => each.id);
+  for (const id of ids) expect(resultsOf(results.get(id))).toEqual(['already_redriven', 'redriven']);
+  expect(new Set(third.map(({ result }) => result))).toEqual(new Set(['already_redriven']));
+  expect(await balance()).toEqual({
+    ...before,
+    present: before.present - COUNT,
+    redriven: before.redriven + COUNT,
+    countedRedriven: before.countedRedriven + COUNT,
+  });
+
+  // The wallets' ledgers, the provider's books and the notifications: one effect each.
+  const ledgers = await Promise.all(Array.from({ length: WALLETS }, (_, index) => entriesByPayment(walletName(index))));
+  const moves = new Map(ledgers.flatMap((ledger) => [...ledger]));
+  const charges = await chargesByPayment();
+  for (const id of paymentIds) {
+    expect(moves.get(id), id).toEqual(['hold', 'debit']);
+    expect(charges.get(id), id).toEqual(['authorized 1']);
+  }
+  expect(moves.size).toBe(COUNT);
+  const told = async () => (await env.DB.prepare('SELECT COUNT(*) AS n FROM notifications').first<number>('n')) ?? 0;
+  expect(await until(told, (rows) => rows >= COUNT)).toBe(COUNT);
+  const twice = [...heard.values()].filter((times) => times > 1).length;
+  expect(heard.size).toBe(COUNT);
+  const times = `dying=${deadAtMs - startedAtMs}ms redriving=${endedAtMs - deadAtMs}ms`;
+  console.info(
+    `P8 commands: dead=${COUNT} redriven=${ids.length} sent_twice=${twice} effects_twice=0 ${times} seed=${SEED}`,
+  );
+});
+
+function resultsOf(redrives: readonly Redrive[] | undefined): string[] {
+  return (redrives ?? []).map(({ result }) => result).sort();
+}
+
+/** How many messages of a batch its consumer acknowledges. */
+async function acknowledged(queue: string, messages: readonly Poison[]): Promise<number> {
+  const batch = createMessageBatch(
+    queue,
+    messages.map(({ id, body }) => ({ id, timestamp: new Date(), attempts: 1, body })),
+  );
+  await consumeBatch(batch, env);
+  return (await getQueueResult(batch, createExecutionContext())).explicitAcks.length;
+}

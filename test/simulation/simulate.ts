@@ -1,0 +1,41 @@
+/**
+ * `npm run simulate -- --sagas 1000000 --seed N`: runs the simulator on demand, and prints what `docs/proof.md` quotes. Ends
+ * with 1 when an invariant broke, or a cell of the fault matrix was hit too seldom. `--world N` tells the story of one
+ * world.
+ */
+import { parseArgs } from 'node:util';
+import { brokenStory, figures, HITS_MIN, matrixReport, missed, SAGAS_FOR_MATRIX, stopwatch } from './report.ts';
+import { runSagas, runWorld } from './run.ts';
+
+const SAGAS_DEFAULT = 100_000;
+/** The date of the first run: any number does. */
+const SEED_DEFAULT = 20_261_124;
+
+const { values } = parseArgs({
+  options: { sagas: { type: 'string' }, seed: { type: 'string' }, world: { type: 'string' } },
+});
+
+if (values.world === undefined)
+  process.exitCode = simulate(Number(values.sagas ?? SAGAS_DEFAULT), Number(values.seed ?? SEED_DEFAULT));
+else process.exitCode = tell(Number(values.world));
+
+function simulate(sagas: number, seed: number): number {
+  if (!Number.isSafeInteger(sagas) || sagas < 1 || !Number.isSafeInteger(seed))
+    throw new Error('--sagas and --seed are whole numbers');
+  const took = stopwatch();
+  const progress = (done: number) => process.stderr.write(`\r${done} sagas`);
+  const result = runSagas({ seed, sagas, progress });
+  process.stderr.write('\r');
+  console.log(figures(result, took()));
+  console.log(matrixReport(result));
+  const seldom = sagas < SAGAS_FOR_MATRIX ? [] : missed(result, HITS_MIN);
+  for (const line of seldom) console.error(`too seldom: ${line}`);
+  if (result.broken !== null) console.error(brokenStory(result));
+  return result.broken === null && seldom.length === 0 ? 0 : 1;
+}
+
+function tell(seed: number): number {
+  const { violation } = runWorld({ seed, tell: (line) => console.log(line) });
+  console.log(violation === null ? 'every invariant holds' : violation.message);
+  return violation === null ? 0 : 1;
+}

@@ -1,0 +1,45 @@
+/**
+ * P1 and P2: both sagas through every fault of the matrix, a hundred thousand of them, and every invariant asked after every
+ * event; the same seed is the same run, to the bit. HOLDFAST_SEED repeats a run, HOLDFAST_SAGAS makes it longer; on demand:
+ * `npm run simulate`.
+ */
+import { expect, test } from 'vitest';
+import { brokenStory, figures, HITS_MIN, matrixReport, missed, stopwatch } from './report.ts';
+import { runSagas } from './run.ts';
+
+const SEED = Number(process.env.HOLDFAST_SEED ?? 20_261_124);
+const SAGAS = Number(process.env.HOLDFAST_SAGAS ?? 100_000);
+/** P1: a hundred thousand sagas in a minute. */
+const CORE_SECONDS_MAX = 60;
+/** Long enough to tell runs apart. */
+const SHORT = 500;
+
+test('no schedule of faults breaks an invariant, and every cell of the fault matrix is hit', () => {
+  const stop = stopwatch();
+  const result = runSagas({ seed: SEED, sagas: SAGAS });
+  const took = stop();
+  console.log(`${figures(result, took)}\n${matrixReport(result)}`);
+  expect(brokenStory(result)).toBe('');
+  expect(result.sagas).toBeGreaterThanOrEqual(SAGAS);
+  expect(missed(result, HITS_MIN)).toEqual([]);
+  // Of a core, not on the clock: what else runs on the machine is not the simulator's fault.
+  expect(took.coreSeconds / result.sagas).toBeLessThan(CORE_SECONDS_MAX / 100_000);
+});
+
+test('the same seed gives the same trace, and another seed another', () => {
+  const one = runSagas({ seed: SEED, sagas: SHORT });
+  const same = runSagas({ seed: SEED, sagas: SHORT });
+  const other = runSagas({ seed: SEED + 1, sagas: SHORT });
+  expect({ hash: same.hash, events: same.events, faults: same.faults }).toEqual({
+    hash: one.hash,
+    events: one.events,
+    faults: one.faults,
+  });
+  expect(other.hash).not.toBe(one.hash);
+});
+
+test('a cell that is hit too seldom fails the run', () => {
+  const { matrix } = runSagas({ seed: SEED, sagas: SHORT });
+  expect(matrix.below(HITS_MIN).length).toBeGreaterThan(0);
+  expect(matrix.below(0)).toEqual([]);
+});

@@ -4,15 +4,56 @@ import { defineConfig } from 'vitest/config';
 import './scripts/assets.ts';
 
 /** The Workers runtime with the whole application in it, as `wrangler dev` runs it: sandbox mode, no authentication. */
-function workersRuntime(vars: Record<string, string>) {
-  return cloudflareTest(async () => ({
-    main: './test/support/worker.ts',
+function workersRuntime(vars: Record<string, string>, main = './test/support/worker.ts', collector?: string) {
+  return cloudflareTest(async ({ inject }) => ({
+    main,
     wrangler: { configPath: './wrangler.toml' },
     miniflare: {
-      bindings: { MODE: 'sandbox', AUTH: 'open', TEST_MIGRATIONS: await readD1Migrations('./migrations'), ...vars },
+      // For the test of rate limits: one that refuses soon.
+      ratelimits: { TEST_RATE_LIMIT: { namespace_id: '7199', simple: { limit: 2, period: 60 } } },
+      bindings: {
+        MODE: 'sandbox',
+        AUTH: 'open',
+        RATE_LIMITS: 'off',
+        TEST_MIGRATIONS: await readD1Migrations('./migrations'),
+        // A name is a receiver of this test run; anything else is an address.
+        ...(collector !== undefined && {
+          OTEL_EXPORTER_OTLP_ENDPOINT: collector.includes(':')
+            ? collector
+            : `${inject('receiversUrl')}/hooks/${collector}`,
+        }),
+        ...vars,
+      },
     },
   }));
 }
+
+/** Traces are exported to this collector: a receiver by its name, or an address. */
+function tracesProject(name: string, include: string, collector: string, vars: Record<string, string>, alone = {}) {
+  return {
+    plugins: [workersRuntime(vars, undefined, collector)],
+    test: {
+      name,
+      include: [include],
+      globalSetup: ['test/support/webhook-receivers.ts'],
+      setupFiles: ['test/support/setup.ts'],
+      testTimeout: 60_000,
+      ...alone,
+    },
+  };
+}
+
+const DEAD_COLLECTOR = { OTEL_TRACES_SAMPLER_ARG: '1' };
+// A payment must end before an export gives up: after everything else, so that no other load makes it late.
+const ALONE = { fileParallelism: false, sequence: { groupOrder: 2 } };
+
+const WAITING = 'advisories,archive,client,console,deploy,deploy-plan,keys,keys-arguments,objects';
+
+/** P9 (test/audit): the long run is `HOLDFAST_FLIPS=10000 npm run prove:audit`; HOLDFAST_SEED repeats one. */
+const AUDIT_PROOF = {
+  AUDIT_FLIPS: process.env.HOLDFAST_FLIPS ?? '1000',
+  AUDIT_SEED: process.env.HOLDFAST_SEED ?? String(Date.now() % 2 ** 31),
+};
 
 // The pure core runs in plain Node, in seconds; everything else in the Workers runtime, with real SQLite, queues, alarms
 // and D1. No retries anywhere: a flaky test is a bug.
@@ -20,22 +61,53 @@ export default defineConfig({
   test: {
     // The Worker logs a line per unit of work: shown only for what fails.
     silent: 'passed-only',
+    // On two cores vitest would take one: most of these tests wait for real alarms, and two files at once take half the time.
+    maxWorkers: 2,
     projects: [
       {
-        test: { name: 'domain', include: ['test/domain/**/*.test.ts'], environment: 'node', testTimeout: 120_000 },
+        test: {
+          name: 'domain',
+          include: ['test/{client,documents,domain}/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 120_000,
+        },
+      },
+      {
+        // The pure modules of the operations console; the console itself runs in a browser (test/e2e/console.test.ts).
+        test: { name: 'console', include: ['test/console/**/*.test.ts'], environment: 'node' },
+      },
+      {
+        // The simulator and its canaries: pure too, but a minute of one core, which the tests of real times would miss. After
+        // everything else, one file after the other.
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 900_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
       },
       {
         // A lost message is sent again soon, so that tests of losses need not wait for production's times.
-        plugins: [workersRuntime({ SAGA_RESEND_FIRST_MS: '250' })],
+        plugins: [workersRuntime({ SAGA_RESEND_FIRST_MS: '250', ...AUDIT_PROOF })],
         test: {
           name: 'workers',
-          include: ['test/{durable-objects,queues,http,flows,gateway}/**/*.test.ts'],
+          include: ['test/{audit,durable-objects,queues,http,flows,gateway,regressions}/**/*.test.ts'],
           // Real HTTP on loopback: for the adapters to real providers, and receivers of webhooks.
           globalSetup: ['test/gateway/support/provider-servers.ts', 'test/support/webhook-receivers.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: 60_000,
         },
       },
+      // New traces are not sampled here, so that what is exported is what a test asks for.
+      tracesProject('traces', 'test/traces/*.test.ts', 'collector', {
+        OTEL_TRACES_SAMPLER_ARG: '0',
+        OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20collector-secret',
+      }),
+      // Nobody listens there; and one that takes everything and never answers.
+      tracesProject('collector-refused', 'test/traces/dead/*.test.ts', 'http://127.0.0.1:9', DEAD_COLLECTOR, ALONE),
+      tracesProject('collector-silent', 'test/traces/dead/*.test.ts', 'silent', DEAD_COLLECTOR, ALONE),
       {
         // Many payments at once, and providers that do not answer, with the sandbox's own times: sending again early would
         // add load to load.
@@ -48,14 +120,47 @@ export default defineConfig({
         },
       },
       {
+        // Objects and consumers that end at named points. Hundreds of sagas at once: sent again soon, but not so soon that what
+        // is only slow would be.
+        plugins: [
+          workersRuntime(
+            {
+              SAGA_RESEND_FIRST_MS: '3000',
+              CRASH_PAIRS: process.env.CRASH_PAIRS ?? '',
+            },
+            './test/crashes/support/worker.ts',
+          ),
+        ],
+        test: {
+          name: 'crashes',
+          include: ['test/crashes/**/*.test.ts'],
+          setupFiles: ['test/support/setup.ts'],
+          testTimeout: process.env.CRASH_PAIRS === 'all' ? 7_200_000 : 900_000,
+          // By itself, file by file: what is waited for there are alarms, and they must not wait for other tests.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // Processes that wait more than they compute, for a browser, a start, a person's time: two files at once.
+        test: {
+          name: 'processes',
+          include: [`test/e2e/{${WAITING}}.test.ts`],
+          environment: 'node',
+          testTimeout: 120_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
         // What a person runs, as processes over real HTTP. After everything else: it measures nothing, and needs the cores.
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: [`test/e2e/{${WAITING}}.test.ts`],
           environment: 'node',
           testTimeout: 120_000,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

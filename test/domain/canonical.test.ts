@@ -53,7 +53,7 @@ describe('canonical JSON (RFC 8785)', () => {
     ['the infinite', { a: Number.POSITIVE_INFINITY }],
     ['half of a surrogate pair', { a: '\ud800' }],
   ])('of %s does not exist: that is a bug', (_what, value) => {
-    expect(() => canonicalJson(value)).toThrow(InvariantError);
+    expect(() => canonicalJson(value)).toThrow(new InvariantError('canonical_json', { type: typeof value }));
   });
 });
 

@@ -37,6 +37,25 @@ function trying(breaker: Breaker, count: number, nowMs: number): { breaker: Brea
 }
 
 describe('a closed breaker', () => {
+  it('has nothing counted and nothing leased', () => {
+    expect(CLOSED).toMatchObject({ mode: 'closed', forced: null, buckets: [], leases: [], openings: 0 });
+  });
+
+  it('counts a moment’s calls together, also when they are told one by one, and leaves out those that are no sign', () => {
+    const first = tell(CLOSED, [...times(CALLS_MIN - 1, FAILURE), NO_SIGN], T, MIDDLE);
+    expect(first.buckets).toEqual([{ startMs: T, calls: CALLS_MIN - 1, failures: CALLS_MIN - 1, slow: 0 }]);
+    const last = tell(first, [FAILURE], T, MIDDLE);
+    expect(last).toMatchObject({ mode: 'open', buckets: [], leases: [] });
+    expect(tell(CLOSED, [NO_SIGN], T, MIDDLE).buckets).toEqual([]);
+  });
+
+  it('has twelve buckets to its window, the oldest of which is out when it is a whole window old', () => {
+    expect(WINDOW_MS / BUCKET_MS).toBe(12);
+    const before = tell(CLOSED, times(CALLS_MIN - 1, FAILURE), T, MIDDLE);
+    expect(tell(before, [FAILURE], T + WINDOW_MS - 1, MIDDLE).mode).toBe('open');
+    expect(tell(before, [FAILURE], T + WINDOW_MS, MIDDLE).mode).toBe('closed');
+  });
+
   it('lets every call through', () => {
     expect(askFor(CLOSED, 1_000, T).permit).toEqual({ kind: 'free' });
   });
@@ -107,6 +126,23 @@ describe('an open breaker', () => {
 describe('a half-open breaker', () => {
   const halfOpenAtMs = T + OPEN_FIRST_MS;
 
+  it('leases for longer than a call may take, half a minute, and stays half open when the clock is set back', () => {
+    expect(LEASE_MS).toBeGreaterThan(30_000);
+    const { breaker } = trying(broken(), 1, halfOpenAtMs);
+    expect(askFor(breaker, 1, T + 1).permit.kind).toBe('leased');
+  });
+
+  it('that opened again begins its next trial with no success and no lease of the last', () => {
+    const { breaker, leases } = trying(broken(), PERMITS_MAX, halfOpenAtMs);
+    const four = leases.slice(1).map((leaseId) => ({ ...SUCCESS, leaseId }));
+    const failure = { ...FAILURE, leaseId: leases[0] ?? '' };
+    const again = tell(tell(breaker, four, halfOpenAtMs, MIDDLE), [failure], halfOpenAtMs, MIDDLE);
+    const next = trying(again, PERMITS_MAX, again.openUntilMs);
+    expect(next.leases).toHaveLength(PERMITS_MAX);
+    const [leaseId = ''] = next.leases;
+    expect(tell(next.breaker, [{ ...SUCCESS, leaseId }], again.openUntilMs, MIDDLE).mode).toBe('half_open');
+  });
+
   it('leases five calls at once, to one asker or to many', () => {
     const first = trying(broken(), 3, halfOpenAtMs);
     expect(first.leases).toHaveLength(3);
@@ -175,4 +211,14 @@ describe('a forced breaker', () => {
     expect(freed).toEqual(CLOSED);
     expect(tell(freed, times(CALLS_MIN, FAILURE), T, MIDDLE).mode).toBe('open');
   });
+});
+
+it('a forced breaker counts nothing and leases nothing, and forgets what it had', () => {
+  const counting = tell(CLOSED, times(3, FAILURE), T, MIDDLE);
+  const { breaker: trial } = trying(broken(), 2, T + OPEN_FIRST_MS);
+  for (const forced of ['open', 'closed'] as const) {
+    expect(force(counting, forced)).toEqual({ ...CLOSED, forced });
+    expect(force(trial, forced)).toMatchObject({ leases: [], buckets: [] });
+    expect(tell(force(CLOSED, forced), times(CALLS_MIN, FAILURE), T, MIDDLE)).toEqual({ ...CLOSED, forced });
+  }
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseConfig, readConfig } from '../../src/config.ts';
+import { TRACES_RATIO_DEFAULT } from '../../src/config-tracing.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 
 const SECRET = 's'.repeat(32);
@@ -42,20 +43,30 @@ describe('the email channel', () => {
 describe('the configuration', () => {
   test.each([
     ['sandbox, open', SANDBOX, { mode: 'sandbox', auth: 'open', providers: {} }],
-    ['sandbox, required', { ...LIVE, MODE: 'sandbox' }, { mode: 'sandbox', auth: 'required', providers: {} }],
-    ['live, required', LIVE, { mode: 'live', auth: 'required', providers: { stripe } }],
+    [
+      'sandbox, required',
+      { ...LIVE, MODE: 'sandbox' },
+      { mode: 'sandbox', auth: 'required', apiKeySecret: SECRET, providers: {} },
+    ],
+    ['live, required', LIVE, { mode: 'live', auth: 'required', apiKeySecret: SECRET, providers: { stripe } }],
     [
       'live, required',
       { ...UNPROVIDED, ...MERCADO_PAGO },
-      { mode: 'live', auth: 'required', providers: { mercadoPago } },
+      { mode: 'live', auth: 'required', apiKeySecret: SECRET, providers: { mercadoPago } },
     ],
     [
       'live, required',
       { ...LIVE, ...MERCADO_PAGO },
-      { mode: 'live', auth: 'required', providers: { stripe, mercadoPago } },
+      { mode: 'live', auth: 'required', apiKeySecret: SECRET, providers: { stripe, mercadoPago } },
+    ],
+    [
+      'sandbox, open, with a secret for keys to be made',
+      { ...SANDBOX, API_KEY_SECRET: SECRET },
+      { mode: 'sandbox', auth: 'open', apiKeySecret: SECRET, providers: {} },
     ],
   ] as const)('%s is taken, with the times of its mode', (_what, env, expected) => {
-    expect(parseConfig(env)).toEqual({ ok: true, config: { ...expected, policy: SAGA_POLICIES[expected.mode] } });
+    const ofMode = { policy: SAGA_POLICIES[expected.mode], sampleRatio: TRACES_RATIO_DEFAULT[expected.mode] };
+    expect(parseConfig(env)).toEqual({ ok: true, config: { ...expected, rateLimits: 'on', ...ofMode } });
   });
 
   test.each([
@@ -67,6 +78,9 @@ describe('the configuration', () => {
     ['authentication is missing', { MODE: 'sandbox' }, ['AUTH']],
     ['authentication is unknown', { ...SANDBOX, AUTH: 'none' }, ['AUTH']],
     ['live is open', { ...LIVE, AUTH: 'open' }, ['AUTH']],
+    ['live lifts the rate limits', { ...LIVE, RATE_LIMITS: 'off' }, ['RATE_LIMITS']],
+    ['the rate limits are neither on nor off', { ...SANDBOX, RATE_LIMITS: 'none' }, ['RATE_LIMITS']],
+    ['the rate limits are said, and empty', { ...SANDBOX, RATE_LIMITS: '' }, ['RATE_LIMITS']],
     ['live has no secret', { MODE: 'live', AUTH: 'required' }, ['API_KEY_SECRET']],
     ['sandbox asks for keys and has no secret', { MODE: 'sandbox', AUTH: 'required' }, ['API_KEY_SECRET']],
     ['the secret is empty', { ...LIVE, API_KEY_SECRET: '' }, ['API_KEY_SECRET']],
@@ -135,6 +149,11 @@ describe('the configuration', () => {
         resendGateway: { ...sandbox.resendGateway, firstMs },
       });
     }
+  });
+
+  test('lets a sandbox lift the rate limits, by name', () => {
+    expect(parseConfig({ ...SANDBOX, RATE_LIMITS: 'off' })).toMatchObject({ ok: true, config: { rateLimits: 'off' } });
+    expect(parseConfig({ ...LIVE, RATE_LIMITS: 'on' })).toMatchObject({ ok: true, config: { rateLimits: 'on' } });
   });
 
   test('ignores the sandbox re-send time in live mode', () => {

@@ -4,8 +4,9 @@ import { InvariantError } from '../../src/domain/errors.ts';
 import type { EventPayload } from '../../src/domain/events/catalogue.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
 import { MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
-import { begin, effectIdOf, nextDueAtMs, step, withoutCommands } from '../../src/domain/saga/engine.ts';
-import { classifyForPayment as classify, type Fact } from '../../src/domain/saga/outcome.ts';
+import { effectIdOf } from '../../src/domain/saga/effects.ts';
+import { begin, nextDueAtMs, step, withoutCommands } from '../../src/domain/saga/engine.ts';
+import { classifyForPayment as classify, classifyForRefund, type Fact } from '../../src/domain/saga/outcome.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 import type { Saga, SagaTable, Step, StepContext, StepInput } from '../../src/domain/saga/table.ts';
 import { gatewayFact, PAYMENT_ID, START_MS, walletFact } from '../support/saga.ts';
@@ -133,6 +134,12 @@ const TABLE: SagaTable<State, Data, Name> = {
     'unauthorize:refused': [{ learn: learn('always') }],
   },
   superseded: { 'unauthorize:done': [{ learn: learn('superseded') }] },
+  attention: {
+    reasonOf: () => null,
+    moves: {},
+    fact: () => ({ type: 'payment.retried', payload: {} }),
+    leave: (data) => data,
+  },
 };
 
 class Driver {
@@ -230,6 +237,14 @@ describe('a saga that begins', () => {
     });
     expect(decodeEvent(last.events[1])).toMatchObject({ ok: true });
   });
+
+  test('names the request as the parent of its facts, and the command as the parent of what its message leads to', () => {
+    const { last } = new Driver();
+    const [fact, command] = last.events.map(({ metadata }) => metadata.traceparent);
+    expect(fact).toBe(`00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`);
+    expect(command).toBe(`00-${'a'.repeat(32)}-8000000000000002-01`);
+    expect(last.events[1]?.event_id.endsWith('8000-000000000002')).toBe(true);
+  });
 });
 
 describe('an outcome', () => {
@@ -257,7 +272,9 @@ describe('an outcome', () => {
   });
 
   test('that no rule of its state fits is a bug of the table', () => {
-    expect(() => new Driver().answer(walletFact('hold', 'insufficient_funds'))).toThrow('saga_rule_total');
+    expect(() => new Driver().answer(walletFact('hold', 'insufficient_funds'))).toThrow(
+      new InvariantError('saga_rule_total', { state: 'first', command: 'hold', result: 'refused' }),
+    );
   });
 
   test('that its state has no rules for is recorded and changes no state (S4)', () => {
@@ -276,19 +293,21 @@ describe('an outcome', () => {
   });
 
   test('that leads out of a terminal state is a bug of the table (S4)', () => {
-    expect(() => new Driver('broken_end').answer(walletFact('hold'), 'any')).toThrow('S4_terminal_left');
+    expect(() => new Driver('broken_end').answer(walletFact('hold'), 'any')).toThrow(
+      new InvariantError('S4_terminal_left', { state: 'broken_end', to: 'first' }),
+    );
   });
 
   test('of no command is a bug of its consumer', () => {
     const fact = { event_type: 'payment.created', payload: { payment_id: PAYMENT_ID } } as unknown as Fact;
     expect(() => new Driver().take({ kind: 'outcome', outcome: { effect_id: 'x', fact } })).toThrow(
-      'fact_answers_command',
+      new InvariantError('fact_answers_command', { type: 'payment.created' }),
     );
   });
 
   test('of a command that this table does not have is a bug', () => {
     expect(() => new Driver().answer(gatewayFact('capture', { gateway_status: 'CAPTURED' }), 'x')).toThrow(
-      'saga_command_known',
+      new InvariantError('saga_command_known', { name: 'capture' }),
     );
   });
 
@@ -299,6 +318,38 @@ describe('an outcome', () => {
     const ended = new Driver('end').answer(REFUSED, 'any');
     expect(ended.saga).toMatchObject({ state: 'end', data: { learnt: ['late'] } });
     expect(ended.sent()).toEqual(['release']);
+  });
+
+  test('that asks to try again teaches, and sends nothing, where its command is not pending', () => {
+    const saga = asking();
+    const { pending } = saga.saga;
+    saga.answer(NOT_SENT, 'another');
+    expect(saga.saga.data.learnt).toEqual(['held', 'again']);
+    expect(saga.saga.pending).toEqual(pending);
+  });
+
+  test.each([
+    ['AUTHORIZED', 'PENDING', 'AUTHORIZED', 'nothing new'],
+    ['UNAUTHORIZED', 'UNKNOWN', 'UNAUTHORIZED', 'nothing new'],
+    ['PENDING', 'UNKNOWN', 'UNKNOWN', 'nothing new'],
+    ['PENDING', 'UNKNOWN', 'PENDING', 'new'],
+    ['AUTHORIZED', 'UNAUTHORIZED', 'UNAUTHORIZED', 'nothing new'],
+    ['AUTHORIZED', 'UNAUTHORIZED', 'AUTHORIZED', 'new'],
+    ['UNAUTHORIZED', 'AUTHORIZED', 'AUTHORIZED', 'nothing new'],
+  ] as const)('%s and then %s of one effect: %s is %s; what is known for good outlasts what is not', (...answers) => {
+    const [first, second, third, is] = answers;
+    const saga = new Driver('stuck');
+    for (const gateway_status of [first, second, third])
+      saga.answer(gatewayFact('authorize', { gateway_status }), 'one');
+    expect(saga.last.events).toHaveLength(is === 'new' ? 1 : 0);
+  });
+
+  test('of anything else has the id of its fact, which can come once only; what is counted is numbered', () => {
+    const saga = new Driver();
+    const ids = () => saga.last.events.map(({ metadata }) => metadata.message_deduplication_id);
+    expect(ids()).toEqual([`payment.created.${PAYMENT_ID}`, `orchestrator.wallet.hold_funds.${PAYMENT_ID}`]);
+    saga.answer(walletFact('hold'));
+    expect(ids().slice(0, 2)).toEqual([`wallet.hold_funds.${PAYMENT_ID}`, `metrics.payment.success.${PAYMENT_ID}.4`]);
   });
 
   test('of a gateway is numbered by its sequence, since several can rightly come', () => {
@@ -375,6 +426,17 @@ describe('a timer', () => {
     expect(saga.pending('authorize')).toMatchObject({ attempts: 4, allHeard: false });
   });
 
+  test('reckons with one more sending once a delivery has asked about it, once, and only while it is pending', () => {
+    const saga = asking();
+    const before = saga.saga;
+    const effectId = saga.effectId('authorize');
+    expect(saga.take({ kind: 'asked', effectId }).pending('authorize')).toMatchObject({ attempts: 1, allHeard: false });
+    expect(saga.saga.sequence).toBe(before.sequence);
+    const asked = saga.saga;
+    expect(saga.take({ kind: 'asked', effectId }).saga).toBe(asked);
+    expect(saga.take({ kind: 'asked', effectId: 'orchestrator.gateway.authorize.nobody' }).saga).toBe(asked);
+  });
+
   test('gives up a command whose time is over, and not a moment before', () => {
     const saga = asking();
     saga.nowMs = START_MS + 2 * MINUTE_MS - 1;
@@ -383,6 +445,8 @@ describe('a timer', () => {
     saga.take({ kind: 'timer' });
     expect(saga.saga).toMatchObject({ state: 'stuck', data: { learnt: ['held', 'spent'] } });
     expect(saga.pending('authorize')).toBeUndefined();
+    // Nobody has told: nothing is settled by it.
+    expect(Object.values(saga.saga.settled)).toEqual(['hold:done']);
   });
 
   test('gives up nothing that has no end: our own consumers are asked for ever', () => {
@@ -509,13 +573,18 @@ describe('a question', () => {
     expect(saga.effectId('lookup')).toBe(`orchestrator.gateway.lookup.${PAYMENT_ID}.1`);
     saga.answer(UNKNOWN);
     expect(saga.pending('lookup')).toMatchObject({ event: null, dueAtMs: saga.nowMs + 20_000 });
+    expect(saga.saga.pending.map(({ name }) => name)).toEqual(['authorize', 'lookup']);
     saga.wait(20_000);
     expect(saga.effectId('lookup')).toBe(`orchestrator.gateway.lookup.${PAYMENT_ID}.2`);
   });
 
   test('that was answered leaves no trace in what is settled', () => {
-    const saga = asking().wait(10_000).answer(UNKNOWN);
-    expect(Object.keys(saga.saga.settled).some((effectId) => effectId.includes('lookup'))).toBe(false);
+    const saga = asking().wait(10_000);
+    const effectId = saga.effectId('lookup');
+    saga.answer(UNKNOWN).answer(gatewayFact('lookup', { gateway_status: 'ABSENT' }), effectId);
+    saga.wait(20_000).answer(gatewayFact('lookup', { gateway_status: 'ABSENT' }));
+    expect(saga.pending('lookup')).toBeUndefined();
+    expect(Object.values(saga.saga.settled)).toEqual(['hold:done']);
   });
 
   test('is dropped when the saga moves on, and its late answer teaches nothing', () => {
@@ -539,10 +608,11 @@ describe('a question', () => {
 
 describe('an effect that is pending', () => {
   test('is kept when the saga moves on: an effect is never forgotten', () => {
-    const saga = asking().answer(REFUSED);
-    const release = saga.effectId('release');
+    const saga = asking().answer(gatewayFact('authorize', { gateway_status: 'PENDING' }), 'one');
+    const undo = saga.effectId('unauthorize');
     saga.answer(AUTHORIZED, 'another');
-    expect(saga.saga.pending.map(effectIdOf)).toContain(release);
+    expect(saga.saga.state).toBe('both');
+    expect(saga.saga.pending.map(effectIdOf)).toContain(undo);
   });
 });
 
@@ -551,6 +621,12 @@ describe('the death of a message', () => {
 
   test('of a command that may be given up spends it', () => {
     expect(died(asking(), 'authorize').saga).toMatchObject({ state: 'stuck', data: { learnt: ['held', 'spent'] } });
+  });
+
+  test('ends nothing while another sending is out: that one may be carried out', () => {
+    const saga = died(asking().wait(5_000), 'authorize');
+    expect(saga.pending('authorize')).toMatchObject({ attempts: 2, allHeard: false });
+    expect(saga.answer(AUTHORIZED).saga.state).toBe('both');
   });
 
   test('of a command that is ours makes it due again after a backoff, with nothing recorded', () => {
@@ -577,6 +653,61 @@ describe('the death of a message', () => {
   });
 });
 
+describe('a redrive', () => {
+  const redrive = (saga: Driver, effectId: string) => saga.take({ kind: 'redrive', effectId });
+
+  test('sends a pending command again before its time, under the same effect id and with nothing recorded', () => {
+    const saga = new Driver();
+    const effectId = saga.effectId('hold');
+    const before = saga.pending('hold');
+    saga.nowMs += 1_000;
+    redrive(saga, effectId);
+    expect(saga.sent()).toEqual(['hold']);
+    expect(saga.last.send.map(effectIdOf)).toEqual([effectId]);
+    expect(saga.last.events).toEqual([]);
+    expect(saga.pending('hold')).toEqual({
+      ...before,
+      attempts: 2,
+      allHeard: false,
+      dueAtMs: saga.nowMs + 5_000,
+    });
+  });
+
+  test('of a command that died sends it at once, and its backoff grows', () => {
+    const saga = new Driver();
+    const effectId = saga.effectId('hold');
+    saga.take({ kind: 'died', effectId });
+    redrive(saga, effectId);
+    expect(saga.sent()).toEqual(['hold']);
+    saga.take({ kind: 'died', effectId });
+    expect(saga.pending('hold')?.attempts).toBe(2);
+  });
+
+  test('of a command whose time is over gives it up, as its timer would', () => {
+    const saga = asking();
+    const effectId = saga.effectId('authorize');
+    saga.nowMs = START_MS + 2 * MINUTE_MS;
+    redrive(saga, effectId);
+    expect(saga.sent()).not.toContain('authorize');
+    expect(saga.saga).toMatchObject({ state: 'stuck', data: { learnt: ['held', 'spent'] } });
+  });
+
+  test('of what has its outcome, was given up, or was never sent changes nothing, not even the reference', () => {
+    const saga = asking();
+    const { saga: before } = saga;
+    for (const effectId of [`orchestrator.wallet.hold_funds.${PAYMENT_ID}`, 'another', '']) {
+      redrive(saga, effectId);
+      expect(saga.saga).toBe(before);
+      expect(saga.sent()).toEqual([]);
+    }
+    const authorize = saga.effectId('authorize');
+    saga.take({ kind: 'died', effectId: authorize });
+    const { saga: stuck } = saga;
+    redrive(saga, authorize);
+    expect(saga.saga).toBe(stuck);
+  });
+});
+
 describe('what a consumer has taken over', () => {
   test('is pending no more, and the rest is', () => {
     const saga = both().saga;
@@ -588,7 +719,8 @@ describe('what a consumer has taken over', () => {
 
   test('changes nothing, not even the reference, when it is not pending', () => {
     const { saga } = asking();
-    expect(withoutCommands(saga, new Set(['another', '']))).not.toBe(undefined);
+    // A command that is only scheduled has no effect id, and so nobody can have taken it over.
+    expect(withoutCommands(saga, new Set(['another', '']))).toBe(saga);
     expect(withoutCommands(saga, new Set(['another']))).toBe(saga);
     expect(withoutCommands(saga, new Set())).toBe(saga);
   });
@@ -634,6 +766,24 @@ describe('a gateway answer reads', () => {
 
   test('a fact that answers no command as a bug', () => {
     const fact = { event_type: 'metrics.payment.success', payload: { payment_id: PAYMENT_ID } } as const;
-    expect(() => classify(fact)).toThrow(InvariantError);
+    const broken = new InvariantError('fact_answers_command', { type: 'metrics.payment.success' });
+    expect(() => classify(fact)).toThrow(broken);
+    expect(() => classifyForRefund(fact)).toThrow(broken);
+  });
+
+  test.each(results)('%s of a refund as %s, to a question too: it is about the refund itself', (status, effect) => {
+    const fact = gatewayFact('lookup', { gateway_status: status });
+    expect(classifyForRefund(fact)).toEqual({ name: 'lookup', result: effect });
+  });
+
+  test.each([
+    ['wallet.credit', 'credit', 'done'],
+    ['wallet.credit_failed', 'credit', 'refused'],
+    ['wallet.reverse_credit', 'reverse', 'done'],
+    ['wallet.reverse_credit_failed', 'reverse', 'refused'],
+    ['payment.refund_reserved', 'reserve', 'done'],
+    ['payment.refund_settled', 'settle', 'done'],
+  ] as const)('%s as: %s is %s', (type, name, result) => {
+    expect(classifyForRefund({ event_type: type, payload: {} } as unknown as Fact)).toEqual({ name, result });
   });
 });

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { API_ERRORS, failureOfRefusedHold, InvariantError, PAYMENT_FAILURE_MESSAGES } from '../../src/domain/errors.ts';
+import {
+  API_ERRORS,
+  failureOfRefusedHold,
+  InvariantError,
+  isOverloaded,
+  PAYMENT_FAILURE_MESSAGES,
+} from '../../src/domain/errors.ts';
+import { REFUND_FAILURE_MESSAGES } from '../../src/domain/refund.ts';
 
 /** Append-only: clients match on these, so a code is never renamed, removed or given another status. */
 const PUBLISHED: readonly (readonly [code: keyof typeof API_ERRORS, status: number])[] = [
@@ -34,7 +41,7 @@ const PUBLISHED: readonly (readonly [code: keyof typeof API_ERRORS, status: numb
 /** The statuses that each class may have (docs/architecture.md). */
 const STATUSES: Readonly<Record<string, readonly number[]>> = {
   poison: [400],
-  refusal: [401, 403, 404, 405, 409, 413, 415, 422],
+  refusal: [401, 403, 404, 405, 409, 410, 413, 415, 422],
   overloaded: [429, 503],
   transient: [503],
   bug: [500, 503],
@@ -79,7 +86,30 @@ describe('a refused hold', () => {
     'balance_limit_exceeded',
     'simulated_refusal',
   ] as const)('for %s is a bug of ours', (refusal) => {
-    expect(() => failureOfRefusedHold(refusal)).toThrow(InvariantError);
+    expect(() => failureOfRefusedHold(refusal)).toThrow(new InvariantError('hold_refusal_expected', { refusal }));
+  });
+});
+
+test.each([...Object.entries(PAYMENT_FAILURE_MESSAGES), ...Object.entries(REFUND_FAILURE_MESSAGES)])(
+  'a failure for %s says so to a person in one sentence',
+  (_code, message) => {
+    expect(message).toMatch(/^[A-Z].+\.$/);
+  },
+);
+
+describe('an overloaded object', () => {
+  test('is one whose error the platform has marked so', () => {
+    expect(isOverloaded(Object.assign(new Error('too many requests'), { overloaded: true }))).toBe(true);
+  });
+
+  test.each([
+    ['an error without the mark', new Error('overloaded')],
+    ['one that is marked not to be', Object.assign(new Error('x'), { overloaded: false })],
+    ['a mark that is no truth', Object.assign(new Error('x'), { overloaded: 'true' })],
+    ['what is no error', { overloaded: true }],
+    ['nothing', null],
+  ])('is not %s', (_what, thrown) => {
+    expect(isOverloaded(thrown)).toBe(false);
   });
 });
 

@@ -5,7 +5,14 @@
 import { describe, expect, test } from 'vitest';
 import { CATALOGUE, type EventType, isEventType } from '../../src/domain/events/catalogue.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
-import { type Envelope, SOURCES, TRACEPARENT_PATTERN, toTimestamp } from '../../src/domain/events/envelope.ts';
+import {
+  type Envelope,
+  entityOf,
+  SOURCES,
+  TRACEPARENT_PATTERN,
+  toTimestamp,
+} from '../../src/domain/events/envelope.ts';
+import { PAYMENT_METHODS } from '../../src/domain/payment.ts';
 import fixtures from './fixtures/events-v1.json';
 
 const EXAMPLES = new Map<string, Envelope>(fixtures.toReversed().map((event) => [event.event_type, event as Envelope]));
@@ -86,6 +93,19 @@ describe('every type of the catalogue', () => {
   });
 });
 
+test('a command to the gateway takes every method that a payment can have', () => {
+  const command = example('orchestrator.gateway.authorize');
+  for (const method of PAYMENT_METHODS) {
+    expect(decodeEvent(changed(command, 'payload.method', method))).toMatchObject({ ok: true });
+  }
+  expect(decodeEvent(changed(command, 'payload.method', ''))).toMatchObject({ ok: false });
+});
+
+test('a log is named after its entity', () => {
+  expect(entityOf('payment_pay_1_2')).toBe('pay_1_2');
+  expect(entityOf('refund_ref_7')).toBe('ref_7');
+});
+
 describe('the envelope', () => {
   const event = example('wallet.hold_funds');
 
@@ -113,8 +133,11 @@ describe('the envelope', () => {
     ['no trace id', 'metadata.trace_id', undefined],
     ['a short trace id', 'metadata.trace_id', 'abc'],
     ['a trace id in capitals', 'metadata.trace_id', 'A'.repeat(32)],
+    ['a trace id with more before it', 'metadata.trace_id', `0${'a'.repeat(32)}`],
+    ['a trace id with more after it', 'metadata.trace_id', `${'a'.repeat(32)}0`],
     ['no traceparent', 'metadata.traceparent', undefined],
     ['a traceparent of another version', 'metadata.traceparent', `01-${'a'.repeat(32)}-${'b'.repeat(16)}-01`],
+    ['a traceparent with more before it', 'metadata.traceparent', `x00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`],
     ['a traceparent with more after it', 'metadata.traceparent', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01-x`],
     ['no group', 'metadata.message_group_id', undefined],
     ['no deduplication id', 'metadata.message_deduplication_id', undefined],

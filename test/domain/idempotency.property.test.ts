@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { differingFields, fingerprint, readIdempotencyKey } from '../../src/domain/idempotency.ts';
 
-const RUN = { seed: Number(process.env.HOLDFAST_SEED ?? 20261124), numRuns: 2_000 };
+const RUN = {
+  seed: Number(process.env.HOLDFAST_SEED ?? 20261124),
+  numRuns: Number(process.env.HOLDFAST_RUNS ?? 2_000),
+};
 const visible = fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code));
 const key = fc.string({ unit: visible, minLength: 1, maxLength: 255 });
 const body = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ stringUnit: 'grapheme', maxDepth: 3 }));

@@ -83,6 +83,11 @@ describe('an idempotency key', () => {
     expect(readIdempotencyKey(values)).toMatchObject({ ok: false, code: CODES.invalid });
   });
 
+  test('is refused in words that say what to do', () => {
+    expect(readIdempotencyKey(['a b'])).toMatchObject({ detail: expect.stringContaining('1 to 255 visible') });
+    expect(readIdempotencyKey(['a', 'b'])).toMatchObject({ detail: expect.stringContaining('different values') });
+  });
+
   test('is not repeated in a refusal', () => {
     const result = readIdempotencyKey(['secret-1', 'secret-2', null]);
     expect(JSON.stringify(result)).not.toContain('secret');

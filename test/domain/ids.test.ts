@@ -58,7 +58,7 @@ describe('a public id', () => {
     ['a line break at the end', `${'f'.repeat(64)}\n`],
     ['nothing', ''],
   ])('is never made from %s: that is a bug', (_what, hex) => {
-    expect(() => publicIdFromHex('pay_', hex)).toThrow(InvariantError);
+    expect(() => publicIdFromHex('pay_', hex)).toThrow(new InvariantError('object_id_hex', { length: hex.length }));
   });
 });
 

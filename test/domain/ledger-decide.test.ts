@@ -150,7 +150,8 @@ describe('an amount that is none', () => {
   test.each(TYPES)('%s: is a bug, before everything else', (type) => {
     for (const amountMinor of [0, -1, 1.5, AMOUNT_MINOR_MAX + 1, Number.NaN, Number.POSITIVE_INFINITY]) {
       const at = asks({ amountMinor })(applicable(type));
-      expect(() => decided(at)).toThrow(InvariantError);
+      const { effectId } = at.request;
+      expect(() => decided(at)).toThrow(new InvariantError('amount_minor', { effectId }));
     }
   });
 });
@@ -175,6 +176,15 @@ describe('each movement posts to zero (L1), between the accounts that it names',
     expect(decision.draft.type).toBe(type);
     expect(decision.draft.expiresAtMs).toBe(type === 'hold' ? NOW_MS + HOLD_TTL_MS : null);
   });
+});
+
+test('a deposit carries the reference that it came with, or none', () => {
+  const referenceOf = (at: Case) => {
+    const decision = decided(at);
+    return decision.kind === 'applied' ? decision.draft.reference : decision.kind;
+  };
+  expect(referenceOf(asks({ reference: 'invoice 7' })(applicable('deposit')))).toBe('invoice 7');
+  expect(referenceOf(applicable('deposit'))).toBeNull();
 });
 
 describe('bounds are met exactly', () => {

@@ -1,6 +1,7 @@
 /** Commands on a ledger, one after another: effects, holds to their end, deposits, limits, and a clock that is set back. */
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/domain/errors.ts';
+import { foldHolds, type OpenHold } from '../../src/domain/ledger/entry.ts';
 import { earliestExpiryAtMs, executeCommands, executeDeposit, openWallet } from '../../src/domain/ledger/execute.ts';
 import { verifyLedger } from '../../src/domain/ledger/replay.ts';
 import {
@@ -65,7 +66,8 @@ describe('an effect (L6)', () => {
     const effect = store.effects.get('hold.1');
     if (effect === undefined) throw new Error('no effect');
     store.effects.set('hold.1', { ...effect, ...edit });
-    expect(() => execute(store, [command('hold', 1)])).toThrow(InvariantError);
+    const broken = new InvariantError('L6', { effectId: 'hold.1' });
+    expect(() => execute(store, [command('hold', 1)])).toThrow(broken);
   });
 });
 
@@ -92,9 +94,13 @@ describe('a hold', () => {
     ]);
   });
 
-  test.each(['debit', 'release'] as const)('that was ended by a %s is ended for good (L3)', (type) => {
+  test.each([
+    ['debit', 'debited'],
+    ['release', 'released'],
+  ] as const)('that was ended by a %s is %s for good (L3)', (type, resolution) => {
     const store = funded(1_000);
     execute(store, [command('hold', 1), command(type, 1)]);
+    expect(store.resolution('pay_1')).toBe(resolution);
     const again = (kind: 'hold' | 'debit' | 'release') => command(kind, 1, { effectId: `again.${kind}` });
     expect(execute(store, [again('debit'), again('release'), again('hold')], EXPIRES_AT_MS)).toEqual([
       'hold_resolved',
@@ -142,6 +148,22 @@ describe('an expiry', () => {
     const later = command('hold', 3, { expiresAtMs: EXPIRES_AT_MS + 1 });
     expect(execute(store, [later, command('debit', 1)], EXPIRES_AT_MS)).toEqual(['applied 4', 'hold_resolved']);
     expect(types(store)).toEqual(['deposit', 'hold', 'expire', 'hold']);
+    expect(store.entry(3)).toMatchObject({
+      effectId: 'wallet.hold_expired.pay_1',
+      paymentId: 'pay_1',
+      reference: null,
+    });
+    expect(store.resolution('pay_1')).toBe('expired');
+  });
+
+  test('of a hold that the balances do not know is a bug, and so is one in no wallet (L2)', () => {
+    const expiry = (store: MemoryStore, amountMinor: number) => {
+      store.holds.set('pay_1', { paymentId: 'pay_1', amountMinor, expiresAtMs: NOW_MS });
+      return () => execute(store, [], NOW_MS);
+    };
+    const broken = new InvariantError('L2', { effectId: 'wallet.hold_expired.pay_1' });
+    expect(expiry(funded(100), 1)).toThrow(broken);
+    expect(expiry(new MemoryStore(), 0)).toThrow(broken);
   });
 
   test('comes before a deposit, too', () => {
@@ -247,7 +269,9 @@ describe('a deposit', () => {
 describe('a wallet', () => {
   test('is opened once, in one currency that exists', () => {
     const store = new MemoryStore();
-    expect(() => openWallet(store, OWNER, 'XXX', NOW_MS)).toThrow(InvariantError);
+    expect(() => openWallet(store, OWNER, 'XXX', NOW_MS)).toThrow(
+      new InvariantError('currency_known', { currency: 'XXX' }),
+    );
     expect(openWallet(store, OWNER, 'USD', NOW_MS)).toBe('opened');
     expect(openWallet(store, OWNER, 'USD', NOW_MS + 1)).toBe('exists');
     expect(openWallet(store, OWNER, 'EUR', NOW_MS)).toBe('currency_conflict');
@@ -260,21 +284,24 @@ describe('a wallet', () => {
     { ...OWNER, scope: { merchant: 'default', mode: 'live' } as const },
   ])('does nothing under the name of another: %o', (other) => {
     const store = funded(1_000);
-    expect(() => executeCommands(store, other, [command('hold', 1)], NOW_MS)).toThrow(InvariantError);
-    expect(() => openWallet(store, other, 'USD', NOW_MS)).toThrow(InvariantError);
+    const broken = new InvariantError('wallet_owner', { walletId: other.walletId });
+    expect(() => executeCommands(store, other, [command('hold', 1)], NOW_MS)).toThrow(broken);
+    expect(() => openWallet(store, other, 'USD', NOW_MS)).toThrow(broken);
     expect(types(store)).toEqual(['deposit']);
   });
 
   test('is opened by the first hold that says so, and by no other command and no second time', () => {
     const store = new MemoryStore();
     const first = command('hold', 1, { openWithMinor: 150 });
-    expect(execute(store, [command('debit', 1), first, command('hold', 2, { openWithMinor: 150 }), first])).toEqual([
+    const debit = command('debit', 1, { openWithMinor: 150 });
+    expect(execute(store, [debit, first, command('hold', 2, { openWithMinor: 150 }), first])).toEqual([
       'wallet_not_found',
       'applied 2',
       'insufficient_funds',
       'applied 2',
     ]);
     expect(types(store)).toEqual(['deposit', 'hold']);
+    expect(store.entry(1)).toMatchObject({ effectId: 'sandbox-opening', paymentId: null });
   });
 
   test('is not opened by a hold that was refused before', () => {
@@ -287,7 +314,7 @@ describe('a wallet', () => {
   test(`takes ${WALLET_COMMANDS_MAX} commands at once and not one more`, () => {
     const store = funded(1_000_000);
     const commands = Array.from({ length: WALLET_COMMANDS_MAX + 1 }, (_, n) => command('hold', n));
-    expect(() => execute(store, commands)).toThrow(InvariantError);
+    expect(() => execute(store, commands)).toThrow(new InvariantError('wallet_commands_max', { n: commands.length }));
     expect(types(store)).toEqual(['deposit']);
     expect(execute(store, commands.slice(1))).toHaveLength(WALLET_COMMANDS_MAX);
   });
@@ -333,5 +360,16 @@ describe('entries', () => {
     execute(store, [command('debit', 1)], NOW_MS - 10);
     expect(store.entries.map(({ createdAtMs }) => createdAtMs - NOW_MS)).toEqual([0, 10, 10]);
     expect(verifyLedger(store.stored()).violations).toEqual([]);
+  });
+
+  test.each([
+    ['a hold with an end', { type: 'hold', expiresAtMs: EXPIRES_AT_MS }, [100]],
+    ['a hold without an end', { type: 'hold', expiresAtMs: null }, []],
+    ['another entry, though it has an end', { type: 'credit', expiresAtMs: EXPIRES_AT_MS }, []],
+    ['a hold that moves nothing', { type: 'hold', expiresAtMs: EXPIRES_AT_MS, postings: [] }, [0]],
+  ] as const)('open by %s: %o', (_, fields, amountsMinor) => {
+    const holds = new Map<string, OpenHold>();
+    foldHolds(holds, { paymentId: 'pay_1', postings: [{ account: 'held', amount: 100 }], ...fields });
+    expect([...holds.values()].map(({ amountMinor }) => amountMinor)).toEqual(amountsMinor);
   });
 });

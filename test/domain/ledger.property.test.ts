@@ -11,6 +11,8 @@ import { Model, type Subject, walletSteps } from './ledger/model.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? Date.now() % 2 ** 31);
 const RUNS = Number(process.env.HOLDFAST_RUNS ?? 10_000);
+/** A planted fault must show within a hundredth of the runs. */
+const CANARY_RUNS_MAX = 100;
 const OWNER = { scope: { merchant: 'default', mode: 'sandbox' }, walletId: 'wal-1' } as const;
 const START_MS = Date.UTC(2026, 10, 24);
 
@@ -38,7 +40,11 @@ const OUTCOMES = [
 ];
 
 class CoreSubject implements Subject {
-  readonly store = new MemoryStore();
+  readonly store: MemoryStore;
+
+  constructor(store = new MemoryStore()) {
+    this.store = store;
+  }
 
   execute(commands: Parameters<Subject['execute']>[0], nowMs: number) {
     return executeCommands(this.store, OWNER, commands, nowMs);
@@ -85,6 +91,39 @@ test(`the ledger behaves as a naive wallet does, and replays to what is stored (
   console.log(`P4 ledger: runs=${RUNS} commands=${steps} mean=${(steps / RUNS).toFixed(1)} seed=${SEED}`);
   console.log(JSON.stringify(Object.fromEntries([...tally].sort())));
   expect(OUTCOMES.filter((outcome) => (tally.get(outcome) ?? 0) < RUNS / 100)).toEqual([]);
+});
+
+/** A ledger that knows no effect again: the same id moves money twice. */
+class ForgetfulOfEffects extends MemoryStore {
+  override effect(): null {
+    return null;
+  }
+  override appendEffect(): void {}
+}
+
+/** A ledger that forgets how a hold ended: a hold may be taken out again, and its refusals are other ones. */
+class ForgetfulOfResolutions extends MemoryStore {
+  override resolution(): null {
+    return null;
+  }
+  override appendResolution(): void {}
+}
+
+test.each([
+  ['that knows no effect again', ForgetfulOfEffects],
+  ['that forgets how holds ended', ForgetfulOfResolutions],
+])('P4 canary: a ledger %s is told from the naive wallet', async (_, Faulty) => {
+  const checked = await fc.check(
+    fc.asyncProperty(
+      fc.commands(walletSteps([0, 5, 50, 100_000], true), { maxCommands: 60, size: 'max' }),
+      async (commands) => {
+        const setup = () => ({ model: new Model(START_MS, new Map()), real: new CoreSubject(new Faulty()) });
+        await fc.asyncModelRun(setup, commands);
+      },
+    ),
+    { numRuns: CANARY_RUNS_MAX, seed: SEED, endOnFailure: true },
+  );
+  expect(checked.failed).toBe(true);
 });
 
 /** Commands and deposits so far; an expiry is no command. */

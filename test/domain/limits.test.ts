@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import * as limits from '../../src/domain/limits.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
+import { WEBHOOK_POLICIES } from '../../src/domain/webhook-policy.ts';
 
 const LIMITS = new Map<string, unknown>(Object.entries(limits));
 
@@ -37,6 +38,31 @@ describe('limits fit each other', () => {
       policy.authorizeBudgetMs + policy.lateWindowMs + policy.compensationBudgetMs,
     );
   });
+
+  /** Every time of a policy, by its path. */
+  function timesOf(policy: object): [string, unknown][] {
+    return Object.entries(policy).flatMap(([name, value]: [string, unknown]) =>
+      typeof value === 'object' && value !== null
+        ? timesOf(value).map(([path, time]): [string, unknown] => [`${name}.${path}`, time])
+        : [[name, value]],
+    );
+  }
+
+  test.each(Object.entries({ saga: SAGA_POLICIES, webhook: WEBHOOK_POLICIES }))(
+    'every time of a %s policy is whole milliseconds, and each mode has them all',
+    (_kind, { live, sandbox }) => {
+      for (const [path, time] of [...timesOf(live), ...timesOf(sandbox)]) {
+        expect([path, Number.isSafeInteger(time) && Number(time) > 0]).toEqual([path, true]);
+      }
+      const scalars = (policy: object) => timesOf(policy).filter(([path]) => !/Schedule/.test(path));
+      expect(scalars(sandbox).map(([path]) => path)).toEqual(scalars(live).map(([path]) => path));
+      for (const policy of [live, sandbox]) {
+        expect(timesOf(policy).map(([path]) => path)).toEqual(
+          expect.arrayContaining(['resend.firstMs', 'resend.maxMs', expect.stringMatching(/Schedule.*\.4$/)]),
+        );
+      }
+    },
+  );
 
   test.each(['live', 'sandbox'] as const)('the times of a %s saga are in order', (mode) => {
     const { resend, lookupScheduleMs, lateWindowMs, authorizeBudgetMs, absenceGraceMs } = SAGA_POLICIES[mode];

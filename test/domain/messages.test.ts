@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { deadMessageSchema, publicationSchema } from '../../src/domain/messages.ts';
 import { paymentRow } from '../../src/domain/payment-view.ts';
+import { refundRow } from '../../src/domain/refund-view.ts';
+import { RefundDriver } from '../support/refund-saga.ts';
 import { SagaDriver } from '../support/saga.ts';
 
 const { saga, events } = new SagaDriver();
@@ -10,11 +12,32 @@ const PUBLICATION = {
   payment: paymentRow(saga),
   runs: [{ first: 1, last: events.length, events }],
 };
-const DEAD = { kind: 'dead_message', queue: 'wallet-commands', reason: 'malformed', body: { any: 'thing' } };
+const DEAD = {
+  kind: 'dead_message',
+  message_id: 'm1',
+  queue: 'wallet-commands',
+  reason: 'malformed',
+  body: { any: 'thing' },
+};
 
 describe('a publication', () => {
   test('is taken as it was sent', () => {
     expect(publicationSchema.parse(PUBLICATION)).toEqual(PUBLICATION);
+  });
+
+  test('is taken of either mode, and of a payment or a refund, but not of both or of neither', () => {
+    const refund = refundRow(new RefundDriver().saga);
+    const { payment, ...rest } = PUBLICATION;
+    for (const mode of ['sandbox', 'live']) {
+      const publication = { ...rest, payment: { ...payment, mode } };
+      expect(publicationSchema.parse(publication)).toEqual(publication);
+      expect(publicationSchema.parse({ ...rest, refund: { ...refund, mode } })).toMatchObject({ refund: { mode } });
+    }
+    expect(publicationSchema.safeParse({ ...rest, refund: { ...refund, mode: 'test' } }).success).toBe(false);
+    for (const rows of [{ payment, refund }, {}]) {
+      const { error } = publicationSchema.safeParse({ ...rest, ...rows });
+      expect(error?.issues[0]?.message).toBe('Must have one row.');
+    }
   });
 
   test.each<[string, object]>([
@@ -53,6 +76,11 @@ describe('a message that died', () => {
     for (const body of [null, 'text', 7, [], {}]) {
       expect(deadMessageSchema.parse({ ...DEAD, body })).toEqual({ ...DEAD, body });
     }
+  });
+
+  test('is taken from a version that did not say its id', () => {
+    const { message_id: _id, ...older } = DEAD;
+    expect(deadMessageSchema.parse(older)).toEqual(older);
   });
 
   test.each([

@@ -4,7 +4,10 @@ import { expect, test } from 'vitest';
 import { AMOUNT_MINOR_MAX } from '../../src/domain/limits.ts';
 import { addMinor, currencyExponent, formatMinor } from '../../src/domain/money.ts';
 
-const RUN = { seed: Number(process.env.HOLDFAST_SEED ?? 20261124), numRuns: 5_000 };
+const RUN = {
+  seed: Number(process.env.HOLDFAST_SEED ?? 20261124),
+  numRuns: Number(process.env.HOLDFAST_RUNS ?? 5_000),
+};
 const balance = fc.integer({ min: 0, max: AMOUNT_MINOR_MAX });
 const change = fc.integer({ min: -AMOUNT_MINOR_MAX, max: AMOUNT_MINOR_MAX });
 /** Near the borders, where a sum is decided. */

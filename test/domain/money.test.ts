@@ -41,7 +41,7 @@ describe('a currency', () => {
     ['a numeric code', '840'],
   ])('is refused when it is %s (%s)', (_what, code) => {
     expect(isCurrency(code)).toBe(false);
-    expect(() => currencyExponent(code)).toThrow(InvariantError);
+    expect(() => currencyExponent(code)).toThrow(new InvariantError('currency_known', { code }));
   });
 });
 
@@ -113,3 +113,11 @@ describe('an amount for people', () => {
     expect(() => formatMinor(1, 'XXX')).toThrow(InvariantError);
   });
 });
+
+test.each(['AED', 'COP', 'CRC', 'INR', 'JMD', 'NGN', 'NIO', 'SYP', 'SZL', 'ZMW'])(
+  '%s is a currency of two decimals',
+  (code) => {
+    expect(isCurrency(code)).toBe(true);
+    expect(currencyExponent(code)).toBe(2);
+  },
+);

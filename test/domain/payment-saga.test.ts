@@ -1,10 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/domain/errors.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
-import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
+import { COMPENSATION_TRIES_MIN, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import { nextDueAtMs } from '../../src/domain/saga/engine.ts';
-import { PAYMENT_SAGA } from '../../src/domain/saga/payment-saga.ts';
-import { gatewayFact, SagaDriver, START_MS, walletFact } from '../support/saga.ts';
+import { PAYMENT_SAGA, paymentDataOf } from '../../src/domain/saga/payment-saga.ts';
+import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
+import { REFUND_SAGA } from '../../src/domain/saga/refund-saga.ts';
+import {
+  gatewayFact,
+  PAYMENT_ID,
+  paymentData,
+  SagaDriver,
+  START_MS,
+  triedInVain,
+  walletFact,
+} from '../support/saga.ts';
 
 const AUTHORIZED = { gateway_status: 'AUTHORIZED', provider_reference: 'ch_1' } as const;
 
@@ -112,7 +122,18 @@ describe('a balance payment', () => {
     saga.gateway('unauthorize', { gateway_status: 'UNKNOWN' });
     expect(saga.saga.state).toBe('compensating');
     expect(saga.wait(MINUTE_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
+    expect(saga.wait(HOUR_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
     saga.wait(HOUR_MS);
+    expect(saga.saga.state).toBe('needs_attention');
+  });
+
+  test('gives no compensation up that it has hardly tried, however long it was away', () => {
+    const saga = authorized();
+    saga.wallet('debit', 'hold_resolved');
+    saga.wallet('release');
+    expect(saga.wait(2 * HOUR_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
+    expect(saga.wait(2 * HOUR_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
+    saga.wait(2 * HOUR_MS);
     expect(saga.saga.state).toBe('needs_attention');
   });
 });
@@ -158,7 +179,13 @@ describe('an unknown authorization (S8)', () => {
     saga.wait(5 * SECOND_MS);
     saga.gateway('lookup', { gateway_status: 'ABSENT' });
     expect(saga.saga.state).toBe('authorization_unknown');
-    saga.wait(10 * MINUTE_MS);
+    // Two minutes in which calls may begin, and one in which they may still land.
+    saga.nowMs = START_MS + 3 * MINUTE_MS - 1;
+    saga.take({ kind: 'timer' });
+    saga.gateway('lookup', { gateway_status: 'ABSENT' });
+    expect(saga.saga.state).toBe('authorization_unknown');
+    saga.wait(5 * MINUTE_MS);
+    saga.nowMs = START_MS + 3 * MINUTE_MS;
     saga.gateway('lookup', { gateway_status: 'ABSENT' });
     expect(saga.saga.state).toBe('releasing_funds');
     expect(saga.saga.data.failure?.code).toBe('gateway_unavailable');
@@ -172,6 +199,19 @@ describe('an unknown authorization (S8)', () => {
     expect(saga.saga.state).toBe('needs_attention');
     expect(saga.nowMs - START_MS).toBeGreaterThanOrEqual(72 * HOUR_MS);
     expect(saga.types()).not.toContain('payment.failed');
+  });
+
+  test('counts its window from the first doubt, a pending answer, and not from the state that it is in', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'PENDING' });
+    saga.nowMs += HOUR_MS;
+    saga.gateway('authorize', { gateway_status: 'UNKNOWN' });
+    expect(saga.saga.data.unknownSinceMs).toBe(START_MS);
+    saga.nowMs = START_MS + 72 * HOUR_MS;
+    saga.take({ kind: 'timer' });
+    expect(saga.saga.state).toBe('needs_attention');
+    expect(saga.events.at(-1)?.payload.reason).toBe('authorization_unknown');
   });
 
   test('is entered when the attempts are spent with no report at all', () => {
@@ -234,6 +274,16 @@ describe('an authorization that provably reached nobody', () => {
     expect(saga.saga.state).toBe('authorizing');
   });
 
+  test('goes to no other provider while a second delivery, which has asked, may be calling (S1)', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.take({ kind: 'asked', effectId: saga.effectId('authorize') });
+    expect(saga.gateway('authorize', { gateway_status: 'NOT_SENT' }).send).toEqual([]);
+    expect(saga.saga).toMatchObject({ state: 'authorizing', data: { provider: 'acme' } });
+    saga.gateway('authorize', AUTHORIZED);
+    expect(saga.saga).toMatchObject({ state: 'debiting', data: { provider: 'acme' } });
+  });
+
   test('starts over from the first provider, after a wait, when every one was passed over', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');
@@ -243,6 +293,21 @@ describe('an authorization that provably reached nobody', () => {
     expect(dueAtMs).toBeGreaterThan(saga.nowMs);
     const { send } = saga.wait(dueAtMs - saga.nowMs);
     expect(send).toMatchObject([{ name: 'authorize', event: { payload: { provider: 'acme' } } }]);
+    expect(saga.saga.data).toMatchObject({ rounds: 1, passedOver: [] });
+  });
+
+  test('waits longer before each round, and says of a provider with no reason of its own that nothing was sent', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    const waits: number[] = [];
+    for (let rounds = 0; rounds < 3; rounds++) {
+      saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+      expect(saga.saga.data.passedOver).toEqual([{ provider: 'acme', reason: 'not_sent' }]);
+      saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'borealis' });
+      waits.push((nextDueAtMs(saga.saga) ?? 0) - saga.nowMs);
+      saga.wait(waits.at(-1) ?? 0);
+    }
+    expect(waits).toEqual([1_500, 3_000, 6_000]);
   });
 
   test('is tried until the budget of the step is spent, and then fails with nothing charged', () => {
@@ -290,6 +355,21 @@ describe('a card payment', () => {
     saga.gateway('unauthorize', { gateway_status: 'VOIDED' });
     expect(saga.saga.state).toBe('failed');
   });
+});
+
+test('a card that its provider has captured at once completes without another call', () => {
+  const saga = new SagaDriver({ method: 'credit_card' });
+  saga.gateway('authorize', { gateway_status: 'CAPTURED', provider_reference: 'ch_1' });
+  expect(saga.saga.state).toBe('completed');
+  expect(saga.saga.data).toMatchObject({ captured: true, providerReference: 'ch_1' });
+  expect(saga.sent.map(({ name }) => name)).not.toContain('capture');
+});
+
+test('a payment begins with what was asked, and nothing known besides', () => {
+  const { paymentId, scope, idempotencyKey, request } = paymentData();
+  const trace = { traceId: '', traceparent: '' };
+  const input = { scope, idempotencyKey, request, fingerprint: 'f', amountCodes: true, trace, waitMs: 0 };
+  expect(paymentDataOf(input, paymentId, START_MS)).toEqual({ ...paymentData(), amountCodes: true });
 });
 
 describe('a deadline', () => {
@@ -345,6 +425,20 @@ describe('every delivery may come again, late or out of order (S7)', () => {
     expect(saga.sent.at(-1)).toMatchObject({ name: 'undo_late', event: { payload: { provider: 'acme' } } });
     saga.gateway('undo_late', { gateway_status: 'VOIDED' });
     expect(saga.saga.pending.map((command) => command.name)).toEqual(['notify']);
+  });
+
+  test('an authorization that shows up where the saga has come back to is the one that it asks for: not undone', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    const firstRound = saga.effectId('authorize');
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'borealis' });
+    saga.wait(MINUTE_MS);
+    expect(saga.effectId('authorize')).not.toBe(firstRound);
+    const fact = gatewayFact('authorize', { ...AUTHORIZED, provider: 'acme' });
+    saga.take({ kind: 'outcome', outcome: { effect_id: firstRound, fact } });
+    expect(saga.saga.state).toBe('debiting');
+    expect(saga.sent.map(({ name }) => name)).not.toContain('undo_late');
   });
 
   test('an authorization that shows up at a provider the saga has left is undone there, and nowhere else (S1)', () => {
@@ -432,6 +526,29 @@ describe('every delivery may come again, late or out of order (S7)', () => {
 });
 
 describe('every message may be lost (S6)', () => {
+  test('a command to a gateway is sent again no sooner than a call may take, half a minute', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    expect(nextDueAtMs(saga.saga)).toBe(START_MS + 45_000);
+    expect(SAGA_POLICIES.live.resendGateway.firstMs / 2).toBe(30 * SECOND_MS);
+  });
+
+  test('what may rightly be told twice has an id for each time', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    const routed = saga.events.filter(({ event_type }) => event_type === 'payment_gateway.routed');
+    expect(routed.map(({ metadata }) => metadata.message_deduplication_id)).toEqual(
+      routed.map(({ metadata }) => `payment_gateway.routed.${PAYMENT_ID}.${metadata.sequence}`),
+    );
+    const person = new SagaDriver();
+    person.wallet('hold');
+    person.gateway('authorize', { gateway_status: 'UNAUTHORIZED' });
+    person.wallet('release', 'hold_resolved');
+    const { message_deduplication_id: id, sequence } = person.events.at(-1)?.metadata ?? {};
+    expect(id).toBe(`payment.needs_attention.${PAYMENT_ID}.${sequence}`);
+  });
+
   test('a command with no outcome is sent again, with the same effect id, for ever and ever more slowly', () => {
     const saga = new SagaDriver();
     const effectId = saga.effectId('hold');
@@ -460,7 +577,314 @@ describe('every message may be lost (S6)', () => {
   });
 });
 
+describe('what is told of a payment', () => {
+  const payloads = (saga: SagaDriver) =>
+    Object.fromEntries(saga.events.map(({ event_type, payload }) => [event_type, payload]));
+  const id = { payment_id: PAYMENT_ID };
+  const posting = { ...id, wallet_id: 'wal-1', amount: 1230, currency: 'USD' };
+  const call = { ...id, amount: 1230, currency: 'USD', method: 'balance', service_id: 'svc-1' };
+  const fact = { ...id, wallet_id: 'wal-1', service_id: 'svc-1', amount: 1230, currency: 'USD', method: 'balance' };
+
+  test('that completes is all that each consumer needs, and no more', () => {
+    const saga = authorized();
+    saga.wallet('debit');
+    expect(payloads(saga)).toMatchObject({
+      'payment.created': { ...fact, status: 'PENDING' },
+      'payment_gateway.routed': { ...id, provider: 'acme', candidates: ['acme', 'borealis'], passed_over: [] },
+      'orchestrator.gateway.authorize': { ...call, provider: 'acme', not_after: '2026-01-01T00:02:00.000Z' },
+      'payment.completed': { ...fact, status: 'COMPLETED' },
+      'metrics.payment.success': id,
+    });
+    expect(payloads(saga)['orchestrator.wallet.hold_funds']).toEqual({
+      ...posting,
+      expires_at: '2026-01-08T00:00:00.000Z',
+      open_with: 100_000_000,
+    });
+    expect(payloads(saga)['orchestrator.wallet.debit']).toEqual(posting);
+    expect(payloads(saga)['orchestrator.notify.payment_success']).toEqual({ ...id, status: 'COMPLETED' });
+    expect(saga.events.at(-1)?.metadata).toMatchObject({
+      merchant: 'default',
+      mode: 'sandbox',
+      idempotency_key: 'key-1',
+      message_group_id: `payment_${PAYMENT_ID}`,
+      message_deduplication_id: `orchestrator.notify.payment_success.${PAYMENT_ID}`,
+    });
+  });
+
+  test('that fails says why, and with the provider’s code only where there is one', () => {
+    const declined = new SagaDriver();
+    declined.wallet('hold');
+    const { events } = declined.gateway('authorize', { gateway_status: 'UNAUTHORIZED', decline_code: 'lost_card' });
+    declined.wallet('release');
+    const why = { ...fact, status: 'FAILED', failure_code: 'gateway_declined', decline_code: 'lost_card' };
+    expect(payloads(declined)['payment.failed']).toStrictEqual(why);
+    expect(payloads(declined)['metrics.payment.failure']).toEqual(id);
+    expect(payloads(declined)['orchestrator.wallet.release_funds']).toEqual(posting);
+    expect(payloads(declined)['orchestrator.notify.payment_failure']).toEqual({ ...id, status: 'FAILED' });
+    expect(events.map(({ event_type }) => event_type)).toContain('metrics.gateway.unauthorized');
+    const refused = new SagaDriver();
+    const { events: counted } = refused.wallet('hold', 'wallet_frozen');
+    expect(payloads(refused)['payment.failed']).toStrictEqual({
+      ...fact,
+      status: 'FAILED',
+      failure_code: 'wallet_frozen',
+    });
+    expect(refused.saga.data.failure).not.toHaveProperty('decline_code');
+    expect(counted.map(({ event_type }) => event_type)).toContain('metrics.wallet.hold_funds_failure');
+  });
+
+  test('that is declined without a code is generic', () => {
+    const saga = new SagaDriver({ method: 'debit_card' });
+    saga.gateway('authorize', { gateway_status: 'UNAUTHORIZED' });
+    expect(saga.saga.data.failure?.decline_code).toBe('generic_decline');
+  });
+
+  test('to a provider has what the client gave, the codes of the sandbox and the reference, where there are such', () => {
+    const saga = new SagaDriver({ customer_id: 'cus-1', reference: 'order-7' }, { amountCodes: true });
+    saga.wallet('hold');
+    saga.gateway('authorize', AUTHORIZED);
+    saga.wallet('debit', 'hold_resolved');
+    const given = { ...call, customer_id: 'cus-1', reference: 'order-7', provider: 'acme', amount_codes: true };
+    expect(payloads(saga)['orchestrator.gateway.unauthorize']).toEqual({ ...given, provider_reference: 'ch_1' });
+    expect(payloads(authorized())['orchestrator.gateway.authorize']).toStrictEqual({
+      ...call,
+      provider: 'acme',
+      not_after: '2026-01-01T00:02:00.000Z',
+    });
+  });
+
+  test('to a wallet opens it in the sandbox only, by the decimals of the currency', () => {
+    const openWith = (request: object, data = {}) =>
+      payloads(new SagaDriver(request, data))['orchestrator.wallet.hold_funds']?.open_with;
+    expect(openWith({ currency: 'CLP' })).toBe(1_000_000);
+    expect(openWith({ currency: 'KWD' })).toBe(1_000_000_000);
+    expect(openWith({}, { scope: { merchant: 'default', mode: 'live' } })).toBeUndefined();
+  });
+
+  test.each([
+    ['pm_sim_debit_fail', 'sandbox', 'refuse'],
+    ['pm_sim_void_fail_2', 'sandbox', 'refuse'],
+    ['pm_sim_void_fail_12', 'sandbox', 'refuse'],
+    ['pm_sim_void_fail_', 'sandbox', undefined],
+    ['pm_sim_debit_fail_1', 'sandbox', undefined],
+    ['x_pm_sim_debit_fail', 'sandbox', undefined],
+    ['pm_card_visa', 'sandbox', undefined],
+    ['pm_sim_debit_fail', 'live', undefined],
+  ] as const)('with the token %s in %s mode simulates %s in the debit', (token, mode, simulate) => {
+    const saga = new SagaDriver({ token }, { scope: { merchant: 'default', mode } });
+    saga.wallet('hold');
+    saga.gateway('authorize', AUTHORIZED);
+    expect(payloads(saga)['orchestrator.wallet.debit']?.simulate).toBe(simulate);
+  });
+});
+
+describe('an answer to a step that must not be repeated blindly', () => {
+  function compensating(captured = false): SagaDriver {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', captured ? { gateway_status: 'CAPTURED' } : AUTHORIZED);
+    expect(saga.wallet('debit', 'hold_resolved').events.map(({ event_type }) => event_type)).toContain(
+      'metrics.wallet.debit_failure',
+    );
+    return saga;
+  }
+  const capturing = () => {
+    const saga = new SagaDriver({ method: 'credit_card' });
+    saga.gateway('authorize', AUTHORIZED);
+    return saga;
+  };
+
+  test.each(['PENDING', 'UNKNOWN', 'NOT_SENT'] as const)(
+    '%s: a capture is asked for again, and decides nothing',
+    (status) => {
+      const saga = capturing();
+      saga.gateway('capture', { gateway_status: status });
+      expect(saga.saga.state).toBe('capturing');
+      expect(saga.wait(MINUTE_MS).send.map(({ name }) => name)).toEqual(['capture']);
+    },
+  );
+
+  test('a capture that stays unknown needs a person', () => {
+    const saga = capturing();
+    saga.wait(HOUR_MS - 1);
+    expect(saga.saga.state).toBe('capturing');
+    triedInVain(saga);
+    expect(saga.events.at(-1)?.payload).toEqual({ payment_id: PAYMENT_ID, reason: 'capture_unknown' });
+  });
+
+  test('a capture that is refused counts as declined', () => {
+    const { events } = capturing().gateway('capture', { gateway_status: 'UNAUTHORIZED' });
+    expect(events.map(({ event_type }) => event_type)).toContain('metrics.gateway.unauthorized');
+  });
+
+  test.each([
+    ['unauthorize', 'PENDING'],
+    ['unauthorize', 'UNKNOWN'],
+    ['unauthorize', 'NOT_SENT'],
+    ['refund', 'PENDING'],
+    ['refund', 'UNKNOWN'],
+    ['refund', 'NOT_SENT'],
+  ] as const)('%s %s: is asked for again', (command, status) => {
+    const saga = compensating(command === 'refund');
+    saga.wallet('release');
+    saga.gateway(command, { gateway_status: status });
+    expect(saga.saga.state).toBe('compensating');
+    expect(saga.wait(MINUTE_MS).send.map(({ name }) => name)).toEqual([command]);
+  });
+
+  test.each([
+    ['unauthorize', 'VOIDED', 'failed'],
+    ['unauthorize', 'VOID_FAILED', 'needs_attention'],
+    ['unauthorize', 'ABSENT', 'needs_attention'],
+    ['refund', 'REFUNDED', 'failed'],
+    ['refund', 'REFUND_FAILED', 'needs_attention'],
+  ] as const)('%s %s: the saga ends %s once the hold is released', (command, status, end) => {
+    const saga = compensating(command === 'refund');
+    saga.gateway(command, { gateway_status: status });
+    expect(saga.saga.state).toBe('compensating');
+    saga.wallet('release');
+    expect(saga.saga.state).toBe(end);
+    if (end === 'needs_attention') expect(saga.events.at(-1)?.payload.reason).toBe('compensation_failed');
+  });
+
+  test.each(['unauthorize', 'refund'] as const)('%s: is given up an hour after it was first sent', (command) => {
+    const saga = compensating(command === 'refund');
+    saga.wallet('release');
+    for (let tries = 1; tries < COMPENSATION_TRIES_MIN; tries++) saga.wait(MINUTE_MS);
+    saga.wait(HOUR_MS - COMPENSATION_TRIES_MIN * MINUTE_MS);
+    expect(saga.saga.state).toBe('compensating');
+    saga.wait(HOUR_MS);
+    expect(saga.saga.state).toBe('needs_attention');
+  });
+
+  test.each([false, true])(
+    'a release that is refused while a provider is undone (captured: %s) needs a person',
+    (captured) => {
+      const saga = compensating(captured);
+      saga.wallet('release', 'hold_resolved');
+      if (captured) saga.gateway('refund', { gateway_status: 'REFUNDED' });
+      else saga.gateway('unauthorize', { gateway_status: 'VOIDED' });
+      expect(saga.saga.state).toBe('needs_attention');
+    },
+  );
+
+  test('a release that is refused with nothing else to undo needs a person', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'UNAUTHORIZED' });
+    saga.wallet('release', 'hold_resolved');
+    expect(saga.events.at(-1)?.payload).toEqual({ payment_id: PAYMENT_ID, reason: 'release_refused' });
+  });
+
+  test.each(['UNKNOWN', 'NOT_SENT', 'PENDING'] as const)('%s: a look-up is asked again', (status) => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    const { events } = saga.gateway('authorize', { gateway_status: 'UNKNOWN' });
+    expect(events.map(({ event_type }) => event_type)).toContain('metrics.gateway.unknown');
+    saga.wait(5 * SECOND_MS);
+    saga.gateway('lookup', { gateway_status: status, provider_reference: 'ch_7' });
+    expect(saga.saga.state).toBe('authorization_unknown');
+    expect(saga.saga.pending.map(({ name }) => name)).toEqual(['lookup']);
+    expect(saga.saga.data.providerReference).toBe(status === 'PENDING' ? 'ch_7' : null);
+  });
+});
+
+describe('an authorization that comes after the saga gave it up', () => {
+  /** Given up as unavailable: nobody was reached until the step's time was over. */
+  function unavailable(): SagaDriver {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.nowMs += 2 * MINUTE_MS;
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    return saga;
+  }
+
+  test.each(['UNKNOWN', 'PENDING'] as const)(
+    'as %s is undone by its key where nothing was thought to be there',
+    (status) => {
+      const saga = unavailable();
+      expect(saga.saga.state).toBe('releasing_funds');
+      saga.gateway('authorize', { gateway_status: status });
+      expect(saga.sent.at(-1)?.name).toBe('undo_late');
+      expect(saga.saga.data.late).toEqual([{ provider: 'acme', reference: null, captured: false }]);
+    },
+  );
+
+  test.each(['UNKNOWN', 'PENDING'] as const)('as %s proves nothing against a decline', (status) => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'UNAUTHORIZED' });
+    const { events, send } = saga.gateway('authorize', { gateway_status: status });
+    expect(events.map(({ event_type }) => event_type)).toEqual(['payment_gateway.response']);
+    expect(send).toEqual([]);
+  });
+
+  test('as captured is refunded, with the reference that it came with', () => {
+    const saga = unavailable();
+    saga.gateway('authorize', { gateway_status: 'CAPTURED', provider: 'acme', provider_reference: 'ch_9' });
+    const undo = saga.sent.at(-1)?.event;
+    expect(undo?.event_type).toBe('orchestrator.gateway.refund');
+    expect(undo?.payload).toMatchObject({ provider: 'acme', provider_reference: 'ch_9' });
+    expect(undo?.metadata.message_deduplication_id).toBe(`orchestrator.gateway.refund.${PAYMENT_ID}.1`);
+  });
+
+  test.each(['UNKNOWN', 'PENDING', 'NOT_SENT'] as const)('is undone again when the answer is %s', (status) => {
+    const saga = unavailable();
+    saga.gateway('authorize', AUTHORIZED);
+    saga.gateway('undo_late', { gateway_status: status });
+    expect(saga.saga.pending.map(({ name }) => name)).toContain('undo_late');
+  });
+
+  test.each(['refused', 'spent'] as const)(
+    'and cannot be undone (%s) needs a person, who is told what is in force',
+    (how) => {
+      const saga = unavailable();
+      saga.wallet('release');
+      saga.gateway('authorize', AUTHORIZED);
+      if (how === 'refused') saga.gateway('undo_late', { gateway_status: 'VOID_FAILED' });
+      else triedInVain(saga);
+      const told = saga.events.findLast(({ event_type }) => event_type === 'payment.needs_attention');
+      expect(told?.payload).toEqual({ payment_id: PAYMENT_ID, reason: 'late_authorization_in_force' });
+      expect(saga.saga.state).toBe('failed');
+    },
+  );
+
+  test('at a provider whose round is over is never gone back to', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    const atAcme = saga.effectId('authorize');
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    const fact = gatewayFact('authorize', { gateway_status: 'PENDING', provider: 'acme' });
+    saga.take({ kind: 'outcome', outcome: { effect_id: atAcme, fact } });
+    expect(saga.sent.at(-1)).toMatchObject({ name: 'undo_late', event: { payload: { provider: 'acme' } } });
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'borealis' });
+    saga.wait(MINUTE_MS);
+    expect(saga.sent.findLast(({ name }) => name === 'authorize')?.event?.payload.provider).toBe('borealis');
+    const routed = saga.events.findLast(({ event_type }) => event_type === 'payment_gateway.routed');
+    expect(routed?.payload.passed_over).toEqual([{ provider: 'acme', reason: 'undone' }]);
+  });
+});
+
 describe('the table', () => {
+  test('names each command as its key does, and calls none of its own accord but the refund’s payment', () => {
+    const all = { ...PAYMENT_SAGA.commands, ...REFUND_SAGA.commands };
+    for (const [key, { name }] of Object.entries(all)) expect(name).toBe(key);
+    expect(Object.keys(all).filter((key) => all[key as keyof typeof all].isCall)).toEqual(['reserve', 'settle']);
+  });
+
+  test('ends in completed and failed, for a refund too', () => {
+    for (const { states } of [PAYMENT_SAGA, REFUND_SAGA]) {
+      const ends = Object.entries(states).filter(([, { terminal }]) => terminal);
+      expect(ends.map(([state]) => state)).toEqual(['completed', 'failed']);
+    }
+  });
+
+  test('says of every state what it is, and of a refund’s too', () => {
+    for (const { says } of [...Object.values(PAYMENT_SAGA.states), ...Object.values(REFUND_SAGA.states)]) {
+      expect(says).toMatch(/^[A-Z].+\.$/);
+    }
+  });
+
   test('never leaves a terminal state', () => {
     for (const state of Object.values(PAYMENT_SAGA.states).filter((candidate) => candidate.terminal)) {
       for (const rules of Object.values(state.on)) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { paymentRowSchema } from '../../src/domain/messages.ts';
 import { maskToken } from '../../src/domain/payment.ts';
-import { paymentRow, paymentStatus, paymentView } from '../../src/domain/payment-view.ts';
+import { PAYMENT_KIND, paymentRow, paymentStatus, paymentView } from '../../src/domain/payment-view.ts';
 import { PAYMENT_STATES } from '../../src/domain/saga/payment-types.ts';
 import { PAYMENT_ID, SagaDriver, START_MS } from '../support/saga.ts';
 
@@ -26,7 +26,7 @@ describe('the status of a payment', () => {
 
 describe('a payment as the public sees it', () => {
   test('has every member of the smallest request, and none that is not known', () => {
-    expect(paymentView(new SagaDriver().saga)).toEqual({
+    expect(paymentView(new SagaDriver().saga)).toStrictEqual({
       id: PAYMENT_ID,
       object: 'payment',
       wallet_id: 'wal-1',
@@ -46,6 +46,7 @@ describe('a payment as the public sees it', () => {
     const saga = new SagaDriver(REQUEST);
     saga.gateway('authorize', { gateway_status: 'UNKNOWN', provider_reference: 'ch_1' });
     const view = paymentView(saga.saga);
+    expect(view).toMatchObject({ customer_id: 'cus-1', reference: 'order-7', metadata: { cart: 'c-77' } });
     expect(Object.keys(view)).toEqual([
       ...['id', 'object', 'wallet_id', 'service_id', 'amount', 'currency', 'method', 'token', 'customer_id'],
       ...['reference', 'metadata', 'deadline', 'status', 'saga_state', 'provider', 'provider_reference'],
@@ -122,6 +123,7 @@ describe('the row of a payment', () => {
     const saga = new SagaDriver(REQUEST);
     const row = paymentRow(saga.saga);
     expect(paymentRowSchema.parse(row)).toEqual(row);
+    expect(PAYMENT_KIND.row(saga.saga)).toEqual({ payment: row });
     expect(row).toEqual({
       id: PAYMENT_ID,
       merchant: 'default',
@@ -131,11 +133,15 @@ describe('the row of a payment', () => {
       method: 'credit_card',
       status: 'PENDING',
       reference: 'order-7',
+      attention: null,
       created_at_ms: START_MS,
       updated_at_ms: START_MS,
       sequence: saga.events.length,
       body: JSON.stringify(paymentView(saga.saga)),
     });
+    // A message from before `attention` still decodes.
+    const { attention: _, ...before } = row;
+    expect(paymentRowSchema.parse(before)).toEqual(before);
   });
 
   test('has no reference where the request has none', () => {

@@ -8,7 +8,10 @@ import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { runsOf } from '../../src/domain/saga/publication.ts';
 import { SagaDriver } from '../support/saga.ts';
 
-const RUN = { seed: Number(process.env.HOLDFAST_SEED ?? 20261124), numRuns: 2_000 };
+const RUN = {
+  seed: Number(process.env.HOLDFAST_SEED ?? 20261124),
+  numRuns: Number(process.env.HOLDFAST_RUNS ?? 2_000),
+};
 const [TEMPLATE] = new SagaDriver().events;
 
 interface Commit {

@@ -16,10 +16,14 @@ const CLOSING = [
   'payment.completed',
   'payment.failed',
   'payment.needs_attention',
+  'payment.retried',
+  'payment.resolved',
   'payment.refund_reserved',
   'refund.completed',
   'refund.failed',
   'refund.needs_attention',
+  'refund.retried',
+  'refund.resolved',
 ];
 const ANSWERS = Object.keys(CATALOGUE).filter((type) => type !== 'payment_gateway.response') as EventType[];
 

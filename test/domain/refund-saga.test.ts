@@ -1,114 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { EventPayload } from '../../src/domain/events/catalogue.ts';
+import { InvariantError } from '../../src/domain/errors.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
-import type { PaymentMethod } from '../../src/domain/payment.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import { refundableMinor, reserveRefund, settleRefund } from '../../src/domain/payment-refunds.ts';
-import type { RefundRequest } from '../../src/domain/refund.ts';
 import { refundView } from '../../src/domain/refund-view.ts';
-import { effectIdOf, step } from '../../src/domain/saga/engine.ts';
+import { effectIdOf } from '../../src/domain/saga/effects.ts';
+import { nextDueAtMs } from '../../src/domain/saga/engine.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
-import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
-import { beginRefund, REFUND_SAGA, refundDataOf } from '../../src/domain/saga/refund-saga.ts';
-import type { RefundCommand, RefundSagaValue, RefundStep } from '../../src/domain/saga/refund-types.ts';
-import type { StepContext, StepInput } from '../../src/domain/saga/table.ts';
+import { paymentOf, refundFact, reservedPayload } from '../../src/domain/saga/refund-commands.ts';
+import { REFUND_SAGA, refundDataOf } from '../../src/domain/saga/refund-saga.ts';
+import { REFUND_ID, RefundDriver } from '../support/refund-saga.ts';
 import { gatewayFact, PAYMENT_ID, SagaDriver, START_MS } from '../support/saga.ts';
-
-const REFUND_ID = `ref_${'0'.repeat(43)}`;
-const TRACE = { traceId: 'a'.repeat(32), traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
-
-/** One refund's saga with a clock. */
-class RefundDriver {
-  saga: RefundSagaValue;
-  nowMs = START_MS;
-  readonly events: RefundStep['events'][number][] = [];
-  readonly sent: RefundStep['send'][number][] = [];
-
-  constructor(method: PaymentMethod = 'balance', request: Partial<RefundRequest> = {}) {
-    const data = refundDataOf(
-      {
-        scope: { merchant: 'default', mode: 'sandbox' },
-        idempotencyKey: 'key-1',
-        fingerprint: 'f',
-        request: { payment_id: PAYMENT_ID, ...request },
-        trace: TRACE,
-        waitMs: 0,
-      },
-      REFUND_ID,
-      START_MS,
-    );
-    const first = beginRefund(data, this.context());
-    this.saga = first.saga;
-    this.#keep(first);
-    this.outcome('reserve', {
-      event_type: 'payment.refund_reserved',
-      payload: {
-        payment_id: PAYMENT_ID,
-        amount: 500,
-        currency: 'USD',
-        wallet_id: 'wal-1',
-        service_id: 'svc-1',
-        method,
-        provider: 'acme',
-        provider_reference: 'ch_1',
-      },
-    });
-  }
-
-  context(): StepContext {
-    return {
-      nowMs: this.nowMs,
-      policy: SAGA_POLICIES.live,
-      random: () => 0.5,
-      newId: () => '00000000-0000-4000-8000-000000000001',
-      trace: TRACE,
-    };
-  }
-
-  take(input: StepInput): RefundStep {
-    const taken = step(REFUND_SAGA, this.saga, input, this.context());
-    this.saga = taken.saga;
-    this.#keep(taken);
-    return taken;
-  }
-
-  outcome(command: RefundCommand, fact: Fact): RefundStep {
-    const sent = this.sent.findLast((candidate) => candidate.name === command);
-    const effectId = sent === undefined ? null : effectIdOf(sent);
-    if (effectId === null) throw new Error(`${command} was never sent; state ${this.saga.state}`);
-    return this.take({ kind: 'outcome', outcome: { effect_id: effectId, fact } });
-  }
-
-  gateway(operation: 'refund' | 'lookup', status: EventPayload<'payment_gateway.response'>['gateway_status']) {
-    return this.outcome(operation, gatewayFact(operation, { gateway_status: status }));
-  }
-
-  wallet(command: 'credit' | 'reverse', refusal?: string) {
-    const base = { payment_id: PAYMENT_ID, refund_id: REFUND_ID, wallet_id: 'wal-1', amount: 500, currency: 'USD' };
-    const name = ({ credit: 'wallet.credit', reverse: 'wallet.reverse_credit' } as const)[command];
-    return this.outcome(
-      command,
-      refusal === undefined
-        ? { event_type: name, payload: { ...base, status: 'DONE', wallet_version: 1 } }
-        : { event_type: `${name}_failed`, payload: { ...base, status: 'REFUSED', reason: refusal } },
-    );
-  }
-
-  wait(ms: number) {
-    this.nowMs += ms;
-    return this.take({ kind: 'timer' });
-  }
-
-  names(): string[] {
-    return this.sent.map((command) => command.name);
-  }
-
-  #keep({ events, send }: RefundStep): void {
-    this.events.push(...events);
-    this.sent.push(...send);
-  }
-}
 
 describe('a refund of a balance payment', () => {
   test('reserves, refunds, credits and completes, and its log decodes and has no gap', () => {
@@ -164,7 +67,22 @@ describe('an unknown refund', () => {
     refund.wait(5 * SECOND_MS);
     refund.gateway('lookup', 'ABSENT');
     expect(refund.saga.state).toBe('refunding');
-    expect(refund.names().filter((name) => name === 'refund')).toHaveLength(2);
+    expect(refund.sent.filter(({ name }) => name === 'refund').map(effectIdOf)).toEqual(
+      [1, 2].map((n) => `orchestrator.gateway.refund.${REFUND_ID}.${n}`),
+    );
+    expect(refund.sent.find(({ name }) => name === 'lookup')?.event?.metadata.message_deduplication_id).toBe(
+      `orchestrator.gateway.lookup.${REFUND_ID}.1`,
+    );
+  });
+
+  test('is looked up on the published schedule, and daily after it', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'UNKNOWN');
+    for (const ms of [5 * SECOND_MS, 30 * SECOND_MS, 5 * MINUTE_MS, HOUR_MS, DAY_MS, DAY_MS]) {
+      expect(refund.wait(ms - 1).send).toEqual([]);
+      expect(refund.wait(1).send.map(({ name }) => name)).toEqual(['lookup']);
+      refund.gateway('lookup', 'UNKNOWN');
+    }
   });
 
   test('that stays unknown to the end of the late window needs a person', () => {
@@ -182,6 +100,87 @@ describe('an unknown refund', () => {
     expect(refund.saga.state).toBe('refunding');
     refund.gateway('refund', 'REFUNDED');
     expect(refund.saga.state).toBe('crediting');
+  });
+});
+
+describe('an answer about a refund', () => {
+  function unknown(): RefundDriver {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'UNKNOWN');
+    refund.wait(5 * SECOND_MS);
+    return refund;
+  }
+
+  test.each(['PENDING', 'UNKNOWN', 'NOT_SENT'] as const)('%s: a look-up is asked again', (status) => {
+    const refund = unknown();
+    refund.gateway('lookup', status);
+    expect(refund.saga.state).toBe('refund_unknown');
+    expect(refund.wait(30 * SECOND_MS).send.map(({ name }) => name)).toEqual(['lookup']);
+  });
+
+  test.each([
+    ['REFUND_FAILED', 'failed', 'refund_declined'],
+    ['REFUNDED', 'crediting', undefined],
+  ] as const)('%s: by a look-up, or late and by itself, ends the doubt: %s', (status, state, code) => {
+    const asked = unknown();
+    asked.gateway('lookup', status);
+    const told = unknown();
+    told.gateway('refund', status);
+    for (const { saga } of [asked, told]) {
+      expect(saga.state).toBe(state);
+      expect(saga.data.failure?.code).toBe(code);
+    }
+  });
+
+  test.each(['ABSENT', 'nothing'] as const)(
+    '%s, to the refund itself, is no proof: it is looked up, and counted',
+    (status) => {
+      const refund = new RefundDriver();
+      const { events } = status === 'ABSENT' ? refund.gateway('refund', status) : refund.wait(HOUR_MS);
+      expect(refund.saga.state).toBe('refund_unknown');
+      expect(refund.saga.data.unknownSinceMs).toBe(refund.nowMs);
+      expect(events.map(({ event_type }) => event_type)).toContain('metrics.gateway.unknown');
+    },
+  );
+
+  test('that it was settled at its payment moves nothing more', () => {
+    for (const status of ['REFUNDED', 'REFUND_FAILED'] as const) {
+      const refund = new RefundDriver('credit_card');
+      refund.gateway('refund', status);
+      const { state } = refund.saga;
+      refund.outcome('settle', { event_type: 'payment.refund_settled', payload: { payment_id: PAYMENT_ID } } as Fact);
+      expect(refund.saga.state).toBe(state);
+      expect(refund.saga.pending.map(({ name }) => name)).toEqual(['notify']);
+    }
+  });
+
+  test('that takes a success back reverses nothing in the wallet where a card was paid with', () => {
+    const refund = new RefundDriver('credit_card');
+    refund.gateway('refund', 'REFUNDED');
+    refund.gateway('refund', 'REFUND_FAILED');
+    expect(refund.saga.data.failure?.code).toBe('refund_failed_after_success');
+    expect(refund.names()).not.toContain('reverse');
+  });
+});
+
+test('a refund begins with what was asked, and nothing known besides', () => {
+  const scope = { merchant: 'm', mode: 'live' } as const;
+  const request = { payment_id: PAYMENT_ID };
+  const trace = { traceId: '', traceparent: '' };
+  const input = { scope, idempotencyKey: 'key-1', request, fingerprint: 'f', trace, waitMs: 0 };
+  expect(refundDataOf(input, REFUND_ID, START_MS)).toEqual({
+    refundId: REFUND_ID,
+    scope,
+    idempotencyKey: 'key-1',
+    request,
+    payment: null,
+    failure: null,
+    takenBack: false,
+    unknownSinceMs: null,
+    attentionReason: null,
+    createdAtMs: START_MS,
+    updatedAtMs: START_MS,
+    completedAtMs: null,
   });
 });
 
@@ -237,6 +236,34 @@ describe('a success that the provider takes back', () => {
   });
 });
 
+describe('what can happen twice to one refund', () => {
+  const ids = (refund: RefundDriver) => refund.events.map((event) => event.metadata.message_deduplication_id);
+
+  test('is told under an id of its own each time: its settlement, once completed and once taken back', () => {
+    const refund = new RefundDriver('credit_card');
+    const settle = (settlement: 'completed' | 'released') =>
+      refund.outcome('settle', {
+        event_type: 'payment.refund_settled',
+        payload: { payment_id: PAYMENT_ID, refund_id: REFUND_ID, settlement },
+      });
+    refund.gateway('refund', 'REFUNDED');
+    settle('completed');
+    refund.gateway('refund', 'REFUND_FAILED');
+    settle('released');
+    expect(new Set(ids(refund)).size).toBe(refund.events.length);
+  });
+
+  test('is counted under an id of its own each time: becoming unknown', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'UNKNOWN');
+    refund.wait(5 * SECOND_MS);
+    refund.gateway('lookup', 'ABSENT');
+    refund.gateway('refund', 'UNKNOWN');
+    expect(refund.saga.state).toBe('refund_unknown');
+    expect(new Set(ids(refund)).size).toBe(refund.events.length);
+  });
+});
+
 describe('a callback that names the refund without a number', () => {
   const effectId = `orchestrator.gateway.refund.${REFUND_ID}`;
   const told = (status: 'REFUNDED' | 'REFUND_FAILED') =>
@@ -270,6 +297,15 @@ describe('a callback that names the refund without a number', () => {
   });
 });
 
+test('S7: a success that is told after the failure that has overtaken it changes nothing, and calls nobody', () => {
+  const refund = new RefundDriver('credit_card');
+  refund.gateway('refund', 'REFUND_FAILED');
+  expect(refund.saga.state).toBe('failed');
+  refund.gateway('refund', 'REFUNDED');
+  expect(refund.saga.state).toBe('failed');
+  expect(refund.events.map((event) => event.event_type)).not.toContain('refund.needs_attention');
+});
+
 test('money that was given back after the refund had failed needs a person, and the status stays', () => {
   const refund = new RefundDriver();
   refund.nowMs += HOUR_MS;
@@ -277,13 +313,143 @@ test('money that was given back after the refund had failed needs a person, and 
   expect(refund.saga.state).toBe('failed');
   refund.gateway('refund', 'REFUNDED');
   expect(refund.saga.state).toBe('failed');
-  expect(refund.events.at(-1)?.event_type).toBe('refund.needs_attention');
+  expect(refund.events.at(-1)).toMatchObject({
+    event_type: 'refund.needs_attention',
+    payload: { refund_id: REFUND_ID, reason: 'refunded_after_failure' },
+    metadata: { message_deduplication_id: `refund.needs_attention.${REFUND_ID}.${refund.saga.sequence}` },
+  });
+});
+
+test('a settlement that is told while the credit is being reversed moves nothing', () => {
+  const refund = new RefundDriver();
+  refund.gateway('refund', 'REFUNDED');
+  refund.wallet('credit');
+  refund.gateway('refund', 'REFUND_FAILED');
+  refund.outcome('settle', { event_type: 'payment.refund_settled', payload: { payment_id: PAYMENT_ID } } as Fact);
+  expect(refund.saga.state).toBe('reversing');
+  refund.wallet('reverse');
+  expect(refund.saga.state).toBe('failed');
+});
+
+test('a refund is asked for again no sooner than a call may take', () => {
+  expect(nextDueAtMs(new RefundDriver().saga)).toBe(START_MS + 45_000);
 });
 
 test('no call for a refund begins once the saga may have given it up (S10)', () => {
   const refund = new RefundDriver();
   const sent = refund.sent.find((command) => command.name === 'refund');
   expect(sent?.event?.payload.not_after).toBe(new Date(START_MS + HOUR_MS).toISOString());
+});
+
+describe('what is told of a refund', () => {
+  const payloads = (refund: RefundDriver) =>
+    Object.fromEntries(refund.events.map(({ event_type, payload }) => [event_type, payload]));
+  const ids = { refund_id: REFUND_ID, payment_id: PAYMENT_ID };
+  const money = { amount: 500, currency: 'USD' };
+
+  test('is all that each consumer needs, and no more', () => {
+    const refund = new RefundDriver('balance', { amount: 500, reason: 'too late' });
+    refund.gateway('refund', 'UNKNOWN');
+    refund.wait(5 * SECOND_MS);
+    refund.gateway('lookup', 'REFUNDED');
+    refund.wallet('credit');
+    refund.gateway('refund', 'REFUND_FAILED');
+    refund.wallet('reverse');
+    const call = {
+      ...ids,
+      ...money,
+      method: 'balance',
+      service_id: 'svc-1',
+      provider: 'acme',
+      provider_reference: 'ch_1',
+    };
+    const posting = { ...ids, wallet_id: 'wal-1', ...money };
+    expect(payloads(refund)).toMatchObject({
+      'refund.created': { ...ids, amount: 500, reason: 'too late' },
+      'orchestrator.payment.reserve_refund': { ...ids, amount: 500 },
+      'orchestrator.gateway.refund': { ...call, not_after: '2026-01-01T01:00:00.000Z' },
+      'metrics.gateway.unknown': { payment_id: PAYMENT_ID },
+      'orchestrator.gateway.lookup': call,
+      'orchestrator.wallet.credit': posting,
+      'orchestrator.wallet.reverse_credit': posting,
+      'refund.completed': { ...ids, ...money, status: 'COMPLETED' },
+      'metrics.refund.success': { payment_id: PAYMENT_ID },
+      'orchestrator.notify.refund_success': { ...ids, status: 'COMPLETED' },
+      'refund.failed': { ...ids, ...money, status: 'FAILED', failure_code: 'refund_failed_after_success' },
+      'metrics.refund.failure': { payment_id: PAYMENT_ID },
+      'orchestrator.notify.refund_failure': { ...ids, status: 'FAILED' },
+    });
+    expect(Object.keys(payloads(refund)['orchestrator.gateway.lookup'] ?? {})).toEqual(Object.keys(call));
+    const settlements = refund.events.filter(({ event_type }) => event_type === 'orchestrator.payment.settle_refund');
+    expect(settlements.map(({ metadata }) => metadata.message_deduplication_id)).toEqual(
+      [1, 2].map((n) => `orchestrator.payment.settle_refund.${REFUND_ID}.${n}`),
+    );
+    expect(settlements.map(({ payload }) => payload)).toEqual([
+      { ...ids, settlement: 'completed' },
+      { ...ids, settlement: 'released' },
+    ]);
+  });
+
+  test('names neither an amount nor a reason nor a provider that there is not', () => {
+    const told = payloads(new RefundDriver('balance', {}, {}));
+    expect(told['refund.created']).toStrictEqual(ids);
+    expect(told['orchestrator.payment.reserve_refund']).toStrictEqual(ids);
+    expect(Object.keys(told['orchestrator.gateway.refund'] ?? {})).toEqual([
+      ...['refund_id', 'payment_id', 'amount', 'currency', 'method', 'service_id', 'not_after'],
+    ]);
+  });
+
+  test('is of its own log, in the scope and under the key of its request', () => {
+    const refund = new RefundDriver();
+    refund.nowMs += 7;
+    refund.gateway('refund', 'REFUNDED');
+    expect(refund.events.at(-1)?.metadata).toMatchObject({
+      merchant: 'default',
+      mode: 'sandbox',
+      idempotency_key: 'key-1',
+      message_group_id: `refund_${REFUND_ID}`,
+      message_deduplication_id: `orchestrator.wallet.credit.${REFUND_ID}`,
+    });
+    expect(refund.saga.data).toMatchObject({ createdAtMs: START_MS, updatedAtMs: START_MS + 7 });
+    expect(refund.saga.data).toMatchObject({ completedAtMs: null, failure: null, takenBack: false });
+  });
+
+  test('of its amount is a bug before it is reserved', () => {
+    const { saga } = new RefundDriver();
+    expect(() => paymentOf({ ...saga.data, payment: null })).toThrow(
+      new InvariantError('refund_reserved', { refund_id: REFUND_ID }),
+    );
+  });
+});
+
+describe('a refund that needs a person says why', () => {
+  const reasonOf = (refund: RefundDriver) => {
+    expect(refund.saga.state).toBe('needs_attention');
+    return refund.events.findLast(({ event_type }) => event_type === 'refund.needs_attention')?.payload;
+  };
+  const ids = { refund_id: REFUND_ID, payment_id: PAYMENT_ID };
+
+  test('its credit was refused, which is counted', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'REFUNDED');
+    const { events } = refund.wallet('credit', 'wallet_frozen');
+    expect(reasonOf(refund)).toEqual({ ...ids, reason: 'credit_refused' });
+    expect(events.map(({ event_type }) => event_type)).toContain('metrics.wallet.credit_failure');
+  });
+
+  test('nobody knows whether it was given, from the moment that it first was unknown', () => {
+    const refund = new RefundDriver();
+    refund.nowMs += HOUR_MS;
+    refund.gateway('refund', 'PENDING');
+    refund.nowMs += HOUR_MS;
+    refund.gateway('refund', 'UNKNOWN');
+    expect(refund.saga.data.unknownSinceMs).toBe(START_MS + HOUR_MS);
+    refund.nowMs = START_MS + 73 * HOUR_MS - 1;
+    refund.take({ kind: 'timer' });
+    expect(refund.saga.state).toBe('refund_unknown');
+    refund.wait(1 + HOUR_MS);
+    expect(reasonOf(refund)).toEqual({ ...ids, reason: 'refund_unknown' });
+  });
 });
 
 describe('what a payment keeps of its refunds', () => {
@@ -308,6 +474,70 @@ describe('what a payment keeps of its refunds', () => {
     if (data === null) throw new Error('nothing reserved');
     expect(reserveRefund({ ...payment.saga, data }, 'ref_1', 200)).toEqual({ answer, data: null });
     expect(refundableMinor(data)).toBe(300);
+    expect(answer).toEqual({
+      kind: 'reserved',
+      amountMinor: 200,
+      currency: 'USD',
+      walletId: 'wal-1',
+      serviceId: 'svc-1',
+      method: 'balance',
+      provider: 'acme',
+      providerReference: null,
+    });
+  });
+
+  test('what was released can be refunded again, whole', () => {
+    const payment = completed();
+    const { data } = reserveRefund(payment.saga, 'ref_1', null);
+    if (data === null) throw new Error('nothing reserved');
+    expect(refundableMinor(data)).toBe(0);
+    const released = settleRefund({ ...payment.saga, data }, 'ref_1', 'released', payment.context());
+    if (released === null) throw new Error('nothing released');
+    expect(refundableMinor(released.saga.data)).toBe(500);
+    expect(reserveRefund(released.saga, 'ref_2', 500).answer.kind).toBe('reserved');
+  });
+
+  test('all that is left is what is reserved where no amount is named, and never more', () => {
+    const payment = completed();
+    const { data } = reserveRefund(payment.saga, 'ref_1', 200);
+    if (data === null) throw new Error('nothing reserved');
+    const partly = { ...payment.saga, data };
+    const refused = { answer: { kind: 'refund_amount_exceeds_refundable' }, data: null };
+    expect(reserveRefund(partly, 'ref_2', 301)).toEqual(refused);
+    const all = reserveRefund(partly, 'ref_2', null);
+    expect(all.answer).toMatchObject({ amountMinor: 300 });
+    const used = { ...partly, data: all.data ?? data };
+    expect(reserveRefund(used, 'ref_3', null)).toEqual(refused);
+    expect(reserveRefund(used, 'ref_3', 1)).toEqual(refused);
+  });
+
+  test('a refund that is settled is told in the payment’s log with what it moved, once; what is released stays so', () => {
+    const payment = completed();
+    const { data } = reserveRefund(payment.saga, 'ref_1', 200);
+    if (data === null) throw new Error('nothing reserved');
+    const reserved = { ...payment.saga, data };
+    const context = payment.context();
+    expect(settleRefund(reserved, 'ref_2', 'completed', context)).toBeNull();
+    const given = settleRefund(reserved, 'ref_1', 'completed', context);
+    expect(given?.events.map(({ event_type, payload }) => [event_type, payload])).toEqual([
+      ['payment.refunded', { payment_id: PAYMENT_ID, refund_id: 'ref_1', amount: 200, refunded_amount: 200 }],
+    ]);
+    expect(given?.events[0]?.metadata.message_deduplication_id).toBe(
+      `payment.refunded.${PAYMENT_ID}.${payment.saga.sequence + 1}`,
+    );
+    if (!given) throw new Error('nothing settled');
+    expect(settleRefund(given.saga, 'ref_1', 'completed', context)).toBeNull();
+    const taken = settleRefund(given.saga, 'ref_1', 'released', context);
+    expect(taken?.events[0]?.payload).toMatchObject({ amount: -200, refunded_amount: 0 });
+    if (!taken) throw new Error('nothing settled');
+    expect(settleRefund(taken.saga, 'ref_1', 'completed', context)).toBeNull();
+    const unmoved = settleRefund(reserved, 'ref_1', 'released', context);
+    expect(unmoved).toMatchObject({
+      events: [],
+      send: [],
+      saga: { data: { refunds: { ref_1: { state: 'released' } } } },
+    });
+    expect(unmoved?.saga.sequence).toBe(payment.saga.sequence);
   });
 
   test('S10: whatever is reserved, settled and released, no more is given back than was paid', () => {
@@ -331,7 +561,144 @@ describe('what a payment keeps of its refunds', () => {
           expect(refundableMinor(saga.data)).toBeGreaterThanOrEqual(0);
         }
       }),
-      { seed: 20261124, numRuns: 2_000 },
+      { seed: 20261124, numRuns: Number(process.env.HOLDFAST_RUNS ?? 2_000) },
     );
   });
+});
+
+describe('what a refund learns of its payment', () => {
+  const reserved = {
+    kind: 'reserved',
+    amountMinor: 200,
+    currency: 'JPY',
+    walletId: 'wal-2',
+    serviceId: 'svc-2',
+    method: 'credit_card',
+  } as const;
+  const payload = {
+    payment_id: PAYMENT_ID,
+    amount: 200,
+    currency: 'JPY',
+    wallet_id: 'wal-2',
+    service_id: 'svc-2',
+    method: 'credit_card',
+  };
+
+  test('is all that the payment’s object lends it', () => {
+    const answer = { ...reserved, provider: 'acme', providerReference: 'ch_1' };
+    const told = { ...payload, provider: 'acme', provider_reference: 'ch_1' };
+    expect(reservedPayload(PAYMENT_ID, answer)).toStrictEqual(told);
+  });
+
+  test('names neither a provider nor a reference that there is not', () => {
+    expect(reservedPayload(PAYMENT_ID, { ...reserved, provider: null, providerReference: null })).toStrictEqual(
+      payload,
+    );
+  });
+
+  test('is what its end tells of the amount, under the status that it has', () => {
+    const { data } = new RefundDriver().saga;
+    const told = { refund_id: REFUND_ID, payment_id: PAYMENT_ID, amount: 500, currency: 'USD' };
+    expect(refundFact(data, 'COMPLETED')).toStrictEqual({ ...told, status: 'COMPLETED' });
+    expect(refundFact(data, 'FAILED')).toStrictEqual({ ...told, status: 'FAILED' });
+  });
+});
+
+describe('the table of the refund', () => {
+  test('says of each state what it is, and ends in two', () => {
+    const states = Object.entries(REFUND_SAGA.states);
+    expect(states.map(([state]) => state)).toEqual([
+      'reserving',
+      'refunding',
+      'refund_unknown',
+      'crediting',
+      'reversing',
+      'completed',
+      'failed',
+      'needs_attention',
+    ]);
+    for (const [, { says }] of states) expect(says).toMatch(/^[A-Z].+\.$/);
+    for (const { says } of Object.values(REFUND_SAGA.attention.moves)) expect(says).toMatch(/^[A-Z].+\.$/);
+    expect(states.filter(([, { terminal }]) => terminal === true).map(([state]) => state)).toEqual([
+      'completed',
+      'failed',
+    ]);
+    expect(REFUND_SAGA.states.completed.mayTurnTo).toEqual(['reversing', 'failed']);
+    expect(REFUND_SAGA.states.failed.mayTurnTo).toBeUndefined();
+  });
+
+  test('sets an amount aside, and settles it, by a direct call; all else is a message', () => {
+    const calls = Object.values(REFUND_SAGA.commands).filter(({ isCall }) => isCall === true);
+    expect(calls.map(({ name }) => name)).toEqual(['reserve', 'settle']);
+    for (const [key, { name }] of Object.entries(REFUND_SAGA.commands)) expect(name).toBe(key);
+  });
+
+  test('names no reason where none is known of what needs a person', () => {
+    const { saga } = new RefundDriver();
+    const { reasonOf } = REFUND_SAGA.attention;
+    expect(reasonOf(saga)).toBeNull();
+    expect(reasonOf({ ...saga, state: 'needs_attention' })).toBe('unknown');
+    const data = { ...saga.data, givenAfterFailure: false };
+    expect(reasonOf({ ...saga, state: 'failed', data })).toBeNull();
+  });
+
+  test('leaves a person’s move in the log with who made it and why, and forgets the reason', () => {
+    const { data } = new RefundDriver().saga;
+    const by = { actor: 'jane', reason: 'ticket-7' };
+    const ids = { refund_id: REFUND_ID, payment_id: PAYMENT_ID };
+    const { fact, leave } = REFUND_SAGA.attention;
+    expect(fact(data, 'refund_unknown', { kind: 'retry', ...by })).toStrictEqual({
+      type: 'refund.retried',
+      payload: { ...ids, attention: 'refund_unknown', ...by },
+      repeats: true,
+    });
+    expect(fact(data, 'refund_unknown', { kind: 'resolve', resolution: 'refunded', ...by })).toStrictEqual({
+      type: 'refund.resolved',
+      payload: { ...ids, attention: 'refund_unknown', resolution: 'refunded', ...by },
+      repeats: true,
+    });
+    expect(leave({ ...data, attentionReason: 'refund_unknown' })).toStrictEqual({ ...data, attentionReason: null });
+  });
+});
+
+test('a refund that is completed once more is settled and told again, and neither notified nor counted', () => {
+  const { data } = new RefundDriver().saga;
+  const { commands, facts } = REFUND_SAGA.states.completed;
+  const payload = { refund_id: REFUND_ID, payment_id: PAYMENT_ID, amount: 500, currency: 'USD', status: 'COMPLETED' };
+  expect(commands(data)).toEqual(['settle', 'notify']);
+  expect(facts?.(data)).toStrictEqual([
+    { type: 'refund.completed', payload },
+    { type: 'metrics.refund.success', payload: { payment_id: PAYMENT_ID } },
+  ]);
+  const again = { ...data, completedAtMs: START_MS };
+  expect(commands(again)).toEqual(['settle']);
+  expect(facts?.(again)).toStrictEqual([{ type: 'refund.completed', payload, repeats: true }]);
+});
+
+test('a refund that a person has found not to be given fails as one that the provider declined', () => {
+  const refund = new RefundDriver();
+  refund.gateway('refund', 'UNKNOWN');
+  refund.wait(73 * HOUR_MS);
+  const move = { kind: 'resolve', resolution: 'not_refunded', actor: 'jane', reason: 'ticket-7' } as const;
+  refund.take({ kind: 'move', move });
+  expect(refund.saga.data.failure?.code).toBe('refund_declined');
+});
+
+test('a refund that the provider will tell of later is looked up all the same', () => {
+  const refund = new RefundDriver();
+  refund.gateway('refund', 'PENDING');
+  expect(refund.saga.pending.map(({ name }) => name)).toContain('lookup');
+});
+
+test('that it was settled is heard in whatever state, and moves nothing', () => {
+  const refund = new RefundDriver();
+  refund.gateway('refund', 'REFUNDED');
+  refund.wallet('credit');
+  refund.gateway('refund', 'REFUND_FAILED');
+  refund.outcome('settle', {
+    event_type: 'payment.refund_settled',
+    payload: { payment_id: PAYMENT_ID, refund_id: REFUND_ID, settlement: 'completed' },
+  });
+  expect(refund.saga.state).toBe('reversing');
+  expect(refund.saga.pending.map(({ name }) => name)).not.toContain('settle');
 });

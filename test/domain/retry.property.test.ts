@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { backoffMs, fullJitterSeconds } from '../../src/domain/retry.ts';
 
-const RUN = { seed: Number(process.env.HOLDFAST_SEED ?? 20261124), numRuns: 5_000 };
+const RUN = {
+  seed: Number(process.env.HOLDFAST_SEED ?? 20261124),
+  numRuns: Number(process.env.HOLDFAST_RUNS ?? 5_000),
+};
 const backoff = fc
   .tuple(fc.integer({ min: 1, max: 3_600_000 }), fc.integer({ min: 1, max: 1_000 }))
   .map(([firstMs, factor]) => ({ firstMs, maxMs: firstMs * factor }));

@@ -48,6 +48,24 @@ describe('a route', () => {
     }
   });
 
+  it.each(['ARS', 'BRL', 'CLP', 'COP', 'MXN', 'PEN', 'UYU'])(
+    'in live mode for %s begins in Latin America',
+    (currency) => {
+      expect(route(ROUTE_RULES.live, { ...REQUEST, currency })).toMatchObject({
+        rule: 'latin-america',
+        candidates: ['mercado-pago', 'stripe'],
+      });
+    },
+  );
+
+  it('in live mode for every other currency is Stripe’s, and each rule has its name', () => {
+    const everything = { rule: 'everything', candidates: ['stripe'] };
+    for (const currency of ['USD', 'EUR', 'KWD']) {
+      expect(route(ROUTE_RULES.live, { ...REQUEST, currency })).toMatchObject(everything);
+    }
+    expect(route(ROUTE_RULES.sandbox, REQUEST).rule).toBe('sandbox');
+  });
+
   it('of the sandbox begins at acme, and no live route leads to a sandbox provider', () => {
     expect(route(ROUTE_RULES.sandbox, REQUEST).candidates).toEqual(['acme', 'borealis']);
     const live = ROUTE_RULES.live.flatMap((rule) => rule.providers);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CATALOGUE } from '../../src/domain/events/catalogue.ts';
 import {
   DAY_MS,
   HOUR_MS,
@@ -14,6 +15,8 @@ import {
   rotatedSecrets,
   signingSecrets,
   WEBHOOK_ENDPOINT_ID_PATTERN,
+  WEBHOOK_EVENT_OF,
+  WEBHOOK_SERIES,
   type WebhookEndpointState,
   webhookBody,
   webhookEndpointId,
@@ -246,6 +249,28 @@ describe('an endpoint', () => {
     expect(course.endpoint.totals).toEqual({ delivered: 1, failed: 1 });
   });
 
+  test('in public that is enabled has neither a reason nor a time of being disabled', () => {
+    expect(webhookEndpointView(endpointState({ events: ['refund.failed'] }))).toEqual({
+      id: ENDPOINT_ID,
+      object: 'webhook_endpoint',
+      url: 'https://shop.io/',
+      events: ['refund.failed'],
+      status: 'enabled',
+      created_at: '2026-01-01T00:00:00.000Z',
+    });
+  });
+
+  test('is told each event by its public name, and counted by a metric of the catalogue', () => {
+    expect(WEBHOOK_EVENT_OF).toEqual({
+      'orchestrator.notify.payment_success': 'payment.completed',
+      'orchestrator.notify.payment_failure': 'payment.failed',
+      'orchestrator.notify.refund_success': 'refund.completed',
+      'orchestrator.notify.refund_failure': 'refund.failed',
+      'orchestrator.notify.webhook_endpoint_disabled': 'webhook_endpoint.disabled',
+    });
+    expect(Object.values(WEBHOOK_SERIES).map((series) => CATALOGUE[series].kind)).toEqual(['metric', 'metric']);
+  });
+
   test('in public shows no secret', () => {
     const view = webhookEndpointView(
       endpointState({ disabled: { reason: 'failing', atMs: AT_MS }, description: 'Shop' }),
@@ -280,7 +305,9 @@ describe('secrets', () => {
     for (const next of ['3', '4', '5']) secrets = rotatedSecrets(secrets, next, AT_MS + HOUR_MS);
     expect(secrets).toHaveLength(WEBHOOK_SECRETS_MAX);
     expect(signingSecrets(secrets, AT_MS + HOUR_MS)).toEqual(['5', '4', '3', '2']);
-    // What has ended is not kept.
+    // What has ended is not kept, nor what ends at this moment.
+    const [, ending] = secrets;
+    expect(rotatedSecrets(secrets, '6', ending?.expiresAtMs ?? 0).map(({ secret }) => secret)).toEqual(['6', '5']);
     expect(rotatedSecrets(secrets, '6', AT_MS + 3 * DAY_MS)).toHaveLength(2);
   });
 });
@@ -294,6 +321,10 @@ describe('ids', () => {
       webhookEndpointObjectName(scope, ENDPOINT_ID),
     );
     expect(new Set(names).size).toBe(3);
+  });
+
+  test.each([`x${ENDPOINT_ID}`, `${ENDPOINT_ID}0`, 'we_', ''])('%j is no endpoint', (id) => {
+    expect(id).not.toMatch(WEBHOOK_ENDPOINT_ID_PATTERN);
   });
 
   test('of deliveries are the same for the same notification, and lead back to their parts', () => {
@@ -312,6 +343,8 @@ describe('ids', () => {
     'we_0000000000000000000007',
     `wd_${'0'.repeat(22)}`,
     `wd_${'0'.repeat(22)}_x_${'0'.repeat(16)}`,
+    `x${deliveryId(ENDPOINT_ID, NOTIFICATION.key)}`,
+    `${deliveryId(ENDPOINT_ID, NOTIFICATION.key)}0`,
   ])('%j is no delivery', (id) => {
     expect(parseDeliveryId(id)).toBeNull();
   });
@@ -325,6 +358,41 @@ test('a delivery that there was no room for has failed without an attempt, and c
     next_attempt_at: null,
   });
   expect(resent(delivery, AT_MS)).toMatchObject({ status: 'pending', dueAtMs: AT_MS });
+  expect(delivery.history.counted).toEqual({ delivered: false, failed: true });
+  expect(newDelivery(NOTIFICATION, AT_MS).history.counted).toEqual({ delivered: false, failed: false });
+});
+
+test('a delivery in public lists its attempts, newest last, and when the next one is', () => {
+  const { delivery } = new Course().attempt(answered(503)).attempt({ kind: 'timeout' });
+  expect(deliveryView(ENDPOINT_ID, delivery, false)).toEqual({
+    id: deliveryId(ENDPOINT_ID, NOTIFICATION.key),
+    object: 'webhook_delivery',
+    endpoint_id: ENDPOINT_ID,
+    event_type: 'payment.completed',
+    status: 'pending',
+    next_attempt_at: '2026-01-01T00:00:35.100Z',
+    attempt_count: 2,
+    attempts: [
+      {
+        at: '2026-01-01T00:00:00.000Z',
+        duration_ms: 50,
+        http_status: 503,
+        error: 'http_error',
+        next_attempt_at: '2026-01-01T00:00:05.050Z',
+      },
+      {
+        at: '2026-01-01T00:00:05.050Z',
+        duration_ms: 50,
+        http_status: null,
+        error: 'timeout',
+        next_attempt_at: '2026-01-01T00:00:35.100Z',
+      },
+    ],
+    created_at: '2026-01-01T00:00:00.000Z',
+  });
+  const clockSetBack = { startedAtMs: AT_MS, nowMs: AT_MS - 1, policy: WEBHOOK_POLICIES.live, random: 1 };
+  const backwards = afterAttempt(newDelivery(NOTIFICATION, AT_MS), answered(200), clockSetBack);
+  expect(backwards.history.attempts[0]?.durationMs).toBe(0);
 });
 
 test('what is pending at a disabled endpoint has no next attempt', () => {

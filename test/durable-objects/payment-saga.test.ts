@@ -121,6 +121,29 @@ describe('the claim of a key', () => {
   });
 });
 
+test('who asks whether a command is still awaited is remembered, evicted or not: "not sent" of another delivery is no proof', async () => {
+  loseMessages(() => true);
+  const key = freshKey();
+  const saga = sagaOf(key);
+  const created = await saga.create(input(key, { ...REQUEST, method: 'credit_card', token: 'pm_card_visa' }));
+  if (created.kind !== 'created') throw new Error(created.kind);
+  const effectId = `orchestrator.gateway.authorize.${created.entityId}.1`;
+  expect(await saga.awaits(effectId)).toBe(true);
+  await evictDurableObject(saga);
+  const payload = {
+    payment_id: created.entityId,
+    operation: 'authorize',
+    gateway_status: 'NOT_SENT',
+    provider: 'acme',
+  } as const;
+  await saga.deliver([{ effect_id: effectId, fact: { event_type: 'payment_gateway.response', payload } }]);
+  const log = await rpc(saga).readEvents(SCOPE, 0, 100);
+  const routed =
+    log.kind === 'found' ? log.events.filter(({ event_type: type }) => type === 'payment_gateway.routed') : [];
+  expect(routed.length).toBe(1);
+  expect(await saga.awaits(effectId)).toBe(true);
+});
+
 describe('the log', () => {
   test('is read in pages that neither miss nor repeat an event', async () => {
     const { saga } = await completed(freshKey());
@@ -186,7 +209,7 @@ describe('a payment at rest', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + RETENTION_MS + 1 });
     expect(await runDurableObjectAlarm(saga)).toBe(true);
     expect(await saga.create(input(key))).toEqual({ kind: 'key_expired' });
-    expect(await saga.read(SCOPE)).toEqual({ kind: 'not_found' });
+    expect(await saga.read(SCOPE)).toEqual({ kind: 'expired' });
     expect(await saga.describeKey()).toEqual({ kind: 'expired' });
     await evictDurableObject(saga);
     expect(await saga.create(input(key))).toEqual({ kind: 'key_expired' });

@@ -10,6 +10,7 @@ import { walletObjectName } from '../../src/domain/ids.ts';
 import { DAY_MS } from '../../src/domain/limits.ts';
 import type { Deposit, WalletCommand } from '../../src/domain/rpc.ts';
 import { Model, Step, type Subject, walletSteps } from '../domain/ledger/model.ts';
+import { withoutSpent } from '../support/spent.ts';
 import { audit } from './wallet-audit.ts';
 
 const SEED = Date.now() % 2 ** 31;
@@ -26,9 +27,9 @@ class ObjectSubject implements Subject {
     this.stub = env.WALLET.getByName(walletObjectName(SCOPE, this.#walletId));
   }
 
-  execute(commands: readonly WalletCommand[], nowMs: number) {
+  async execute(commands: readonly WalletCommand[], nowMs: number) {
     vi.setSystemTime(nowMs);
-    return this.stub.execute(SCOPE, this.#walletId, commands);
+    return withoutSpent(await this.stub.execute(SCOPE, this.#walletId, commands));
   }
   async open(currency: string, nowMs: number) {
     vi.setSystemTime(nowMs);

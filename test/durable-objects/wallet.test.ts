@@ -11,6 +11,7 @@ import {
   WALLET_HOLDS_LISTED_MAX,
 } from '../../src/domain/limits.ts';
 import type { Deposit, WalletCommand } from '../../src/domain/rpc.ts';
+import { withoutSpent } from '../support/spent.ts';
 import { audit } from './wallet-audit.ts';
 
 const SCOPE = { merchant: 'default', mode: 'sandbox' } as const;
@@ -24,8 +25,13 @@ function freshWallet() {
   return {
     walletId,
     stub,
-    execute: (...commands: WalletCommand[]) => stub.execute(SCOPE, walletId, commands),
-    open: (currency = 'USD') => stub.open(SCOPE, walletId, currency),
+    execute: async (...commands: WalletCommand[]) => withoutSpent(await stub.execute(SCOPE, walletId, commands)),
+    /** Listed, too, so that the alarm stands for holds alone (wallet-listing.test.ts has the rest). */
+    open: async (currency = 'USD') => {
+      const opened = await stub.open(SCOPE, walletId, currency);
+      await stub.acknowledgeListing();
+      return opened;
+    },
     deposit: (deposit: Partial<Deposit> = {}) =>
       stub.deposit({ effectId: 'deposit.1', amountMinor: 1_000, currency: 'USD', ...deposit }),
     view: async () => {

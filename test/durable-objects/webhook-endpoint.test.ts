@@ -7,6 +7,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SCHEMA } from '../../durable-objects/webhook-endpoint/schema.ts';
 import { WebhookEndpointStore } from '../../durable-objects/webhook-endpoint/store.ts';
+import type { Envelope } from '../../src/domain/events/envelope.ts';
 import type { Scope } from '../../src/domain/ids.ts';
 import {
   DAY_MS,
@@ -22,7 +23,7 @@ import { WEBHOOK_POLICIES } from '../../src/domain/webhook-policy.ts';
 import type { DeliveriesResult, WebhookEndpointRpc } from '../../src/domain/webhook-rpc.ts';
 import { enterEndpoint } from '../../src/read-model/webhook-endpoints.ts';
 import { asCalls, type Calls } from '../../src/stubs.ts';
-import { loseFirst, loseMessages } from '../support/losses.ts';
+import { kindOf, loseFirst, loseMessages } from '../support/losses.ts';
 import { until } from '../support/payments.ts';
 import { Receiver, type Reply, verified } from '../support/receiver.ts';
 
@@ -276,6 +277,38 @@ describe('a disabled endpoint', () => {
     await runDurableObjectAlarm(stubOf(id));
     expect(await other.received()).toHaveLength(1);
     expect(await rpc(id).accept([notification('d')])).toEqual({ kind: 'disabled' });
+  });
+
+  test('whose notice died sends it again when it is redriven, until it is taken over', async () => {
+    const effects: string[] = [];
+    loseMessages((delivery) => {
+      const isNotice = kindOf(delivery) === 'orchestrator.notify.webhook_endpoint_disabled';
+      if (isNotice) effects.push((delivery.body as Envelope).metadata.message_deduplication_id);
+      return isNotice;
+    });
+    const { id } = await failingEndpoint(['a', 'b', 'c']);
+    const effectId = await until(
+      async () => effects[0] ?? '',
+      (found) => found !== '',
+    );
+    // Nothing but the redrive can send it now.
+    await runInDurableObject(stubOf(id), (_object, state) => state.storage.deleteAlarm());
+    loseMessages(null);
+    const notice = { kind: 'effect', effectId } as const;
+    expect(await rpc(id).standing(SCOPE, notice)).toEqual({ kind: 'known', state: 'disabled', awaits: true });
+    expect(await rpc(id).redrive(SCOPE, [{ kind: 'effect', effectId: 'another' }, notice])).toEqual({
+      kind: 'redriven',
+      state: 'disabled',
+      outcomes: ['no_longer_awaited', 'sent_again'],
+    });
+    await until(
+      () => rpc(id).standing(SCOPE, notice),
+      (standing) => standing.kind === 'known' && !standing.awaits,
+    );
+    expect(await rpc(id).redrive(SCOPE, [notice])).toMatchObject({ outcomes: ['no_longer_awaited'] });
+    const nobody = webhookEndpointId(2n ** 100n);
+    expect(await rpc(nobody).redrive(SCOPE, [notice])).toEqual({ kind: 'unknown_owner' });
+    expect(await rpc(nobody).standing(SCOPE, notice)).toEqual({ kind: 'unknown_owner' });
   });
 
   test('keeps what is pending, through an eviction, and goes on with it when it is enabled', async () => {

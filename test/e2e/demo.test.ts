@@ -48,7 +48,7 @@ function timeline(output: string, story: number): string[] {
 }
 
 describe('npm run demo', () => {
-  it('shows a payment, a decline, a compensation, a refund and a replay, and leaves nothing behind', async () => {
+  it('shows a payment, a decline, a compensation, a refund with its webhook and a replay, and leaves nothing behind', async () => {
     const { code, output } = await runDemo();
     expect(code, output).toBe(0);
     expect(output).toMatch(/^Everything came out as it must\.$/m);
@@ -85,6 +85,7 @@ describe('npm run demo', () => {
       'payment.refund_settled',
     ]);
     expect(output).toMatch(/ credit +settled → available +5\.00 +999,992\.70 /);
+    expect(output).toMatch(/merchant's: verified {2}refund\.completed {2}ref_\w+ {2}COMPLETED$/m);
     expect(output).toMatch(/COMPLETED {2}amount 12\.30 {2}refunded_amount 5\.00 {2}USD/);
     // After the refund, and still what the payment ended with.
     expect(output.match(/Idempotent-Replayed: true {2}[0-9]+ bytes, COMPLETED, refunded_amount 0$/gm)).toHaveLength(2);

@@ -4,10 +4,9 @@
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { ROOT, startLocalWorker } from '../../scripts/local-worker.ts';
+import { anyFreePort, ROOT, startLocalWorker } from '../../scripts/local-worker.ts';
 
 const PORT_OF_DOC = '8080';
 const RECEIVER_PORT_OF_DOC = '9000';
@@ -17,22 +16,12 @@ function commandsOf(path: string): string {
   return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block).join('\n');
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)));
-    });
-  });
-}
-
 it('every command of docs/webhooks.md works, and what it sends verifies', async () => {
-  const worker = await startLocalWorker(await freePort(), new AbortController().signal);
+  const worker = await startLocalWorker(await anyFreePort(), new AbortController().signal);
   try {
     const script = commandsOf('docs/webhooks.md')
       .replaceAll(`localhost:${PORT_OF_DOC}`, `localhost:${worker.port}`)
-      .replaceAll(RECEIVER_PORT_OF_DOC, String(await freePort()));
+      .replaceAll(RECEIVER_PORT_OF_DOC, String(await anyFreePort()));
     expect(script).toContain('rotate-secret');
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
       cwd: ROOT,

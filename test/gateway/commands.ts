@@ -74,12 +74,14 @@ export function saying(name: string, answer: ProviderAnswer): Provider & { reado
       keyLengthMax: 64,
       amountUnit: 'minor',
       lateWindowMs: 0,
+      statement: 'none',
     },
     authorize: say('authorize'),
     capture: say('capture'),
     void: say('void'),
     refund: say('refund'),
     lookup: say('lookup'),
+    statement: async () => ({ kind: 'page', lines: [], next: null }),
     parseCallback: async () => ({ kind: 'ignored', reason: 'test' }),
   };
 }

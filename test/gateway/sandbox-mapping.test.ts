@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fetcher } from '../../src/gateway/exchange.ts';
 import type { ChargeRequest, ProviderAnswer } from '../../src/gateway/provider.ts';
-import { SandboxAdapter } from '../../src/gateway/providers/sandbox.ts';
+import { SandboxAdapter, type SandboxHost } from '../../src/gateway/providers/sandbox.ts';
 
 const METADATA = { payment_id: 'pay_1', effect_id: 'orchestrator.gateway.authorize.pay_1' };
 const REQUEST: ChargeRequest = {
@@ -30,6 +30,11 @@ const thrown = (message: string, facts: object = {}) => {
   return () => Object.assign(new Error(message), facts);
 };
 
+/** The provider's object without its books, which the mapping never asks for. */
+function host(fetcher: Fetcher): SandboxHost {
+  return { ...fetcher, books: async () => ({ charges: [], refunds: [], more: false }) };
+}
+
 function adapter(reply: Reply): SandboxAdapter {
   const fetcher: Fetcher = {
     fetch: async () => {
@@ -38,7 +43,7 @@ function adapter(reply: Reply): SandboxAdapter {
       return reply;
     },
   };
-  return new SandboxAdapter('acme', () => fetcher, 50);
+  return new SandboxAdapter('acme', () => host(fetcher), 50);
 }
 
 /** What means the same to every operation: that there is no answer. */
@@ -175,7 +180,7 @@ describe('the adapter', () => {
         return http(200, charge('authorized'))();
       },
     };
-    const sandbox = new SandboxAdapter('borealis', () => fetcher);
+    const sandbox = new SandboxAdapter('borealis', () => host(fetcher));
     await sandbox.authorize({ ...REQUEST, method: 'credit_card', merchant: 'default', serviceId: 's', token: 'pm_x' });
     expect(seen?.headers.get('Idempotency-Key')).toBe('pay_1.a.acme');
     expect(seen?.headers.get('authorization')).toBe('Bearer sk_sandbox_borealis');

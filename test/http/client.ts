@@ -89,7 +89,8 @@ export async function endedPayment(key: string): Promise<Record<string, unknown>
 /** Takes a terminal payment past its retention: what its alarm does 30 days on. */
 export async function expireKey(key: string): Promise<void> {
   await runInDurableObject(sagaStub(key), (_instance, state) => {
-    new SagaStore(state.storage.sql).expire(paymentIdOfKey(key), Date.now());
+    const tombstone = { entityId: paymentIdOfKey(key), expiredAtMs: Date.now(), remains: null };
+    new SagaStore(state.storage.sql).expire(tombstone);
   });
   await evictDurableObject(sagaStub(key));
 }

@@ -1,8 +1,11 @@
-// What is committed is closed: live mode refuses everything but /health until its secrets are there, and everyone after.
+// What is committed is closed: live mode refuses everything but /health until its secrets are there, and everyone without a key
+// after. Over every operation of the OpenAPI document, and over paths that it does not have.
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { app } from '../../src/http/app.ts';
-import { problemOf, requestOf, validPayment } from './client.ts';
+import wranglerToml from '../../wrangler.toml?raw';
+import { problemOf, requestOf } from './client.ts';
+import { OPERATIONS, requestFor } from './operations.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -10,78 +13,120 @@ afterEach(() => {
 
 const SECRET = 'a-secret-of-more-than-32-characters';
 const STRIPE = { STRIPE_SECRET_KEY: 'sk_test_0123456789', STRIPE_WEBHOOK_SECRET: 'whsec_0123456789' };
-const PATHS = [
-  ['GET', '/payments'],
-  ['POST', '/payments'],
-  ['GET', '/payments/pay_1'],
-  ['GET', '/payments/pay_1/events'],
-  ['GET', '/idempotency-keys/k'],
-  ['POST', '/wallets'],
-  ['GET', '/wallets/w'],
-  ['POST', '/wallets/w/deposits'],
-  ['GET', '/wallets/w/entries'],
-  ['DELETE', '/payments'],
-  ['GET', '/no-such-path'],
-] as const;
-const PUBLIC_PATHS = [
-  ['GET', '/docs'],
+/** What this test run sets, and a deploy does not. */
+const UNSET = { MODE: undefined, AUTH: undefined, RATE_LIMITS: undefined };
+/** `[vars]` as they are in the file: to its next section. */
+const COMMITTED = Object.fromEntries(
+  [...(/^\[vars\]$([^[]*)/m.exec(wranglerToml)?.[1] ?? '').matchAll(/^(\w+) = "(.*)"$/gm)].map(([, name, value]) => [
+    name,
+    value,
+  ]),
+);
+
+const HEALTH = '/health';
+/** Files and pages that stand beside the API, methods that nothing takes, and paths that lead nowhere. */
+const BESIDE = [
   ['GET', '/docs/start.js'],
   ['GET', '/docs/errors'],
   ['GET', '/docs/swagger-ui.css'],
   ['GET', '/docs/swagger-ui-bundle.js'],
   ['GET', '/swagger-ui.css'],
-  ['GET', '/openapi.json'],
+  ['DELETE', '/payments'],
+  ['OPTIONS', '/payments'],
+  ['HEAD', '/payments'],
+  ['POST', '/docs'],
+  ['GET', '/no-such-path'],
+  ['GET', '/'],
+  ['GET', '//health'],
+  ['GET', '/health/'],
+  ['GET', '/%68ealth/x'],
+  ['GET', '/ops'],
+  ['GET', '/console'],
 ] as const;
+const OPEN_TO_ALL = ['/docs', '/openapi.json'];
 
+const withVars = (vars: Record<string, unknown>): Env => ({ ...env, ...UNSET, ...vars }) as unknown as Env;
 function ask(method: string, path: string, vars: Record<string, unknown>): Response | Promise<Response> {
-  const headers = { 'content-type': 'application/json', 'idempotency-key': 'k' };
-  const body = method === 'POST' ? JSON.stringify(validPayment()) : null;
-  return app.fetch(requestOf(path, { method, headers, body }), { ...env, ...vars });
+  return app.fetch(requestOf(path, { method }), withVars(vars));
 }
 
 describe('with the committed configuration and no secrets', () => {
-  const committed = { MODE: 'live', AUTH: 'required' };
-
-  it.each([...PATHS, ...PUBLIC_PATHS])('%s %s answers 503 misconfigured', async (method, path) => {
-    const problem = await problemOf(await ask(method, path, committed), 503, 'misconfigured');
-    expect(problem.retryable).toBe(false);
+  it('is live and asks for keys, and says nothing more', () => {
+    expect(COMMITTED).toEqual({ MODE: 'live', AUTH: 'required' });
   });
 
-  it('/health answers', async () => {
-    expect((await ask('GET', '/health', committed)).status).toBe(200);
+  it.each(OPERATIONS.filter(({ path }) => path !== HEALTH))('$name answers 503 misconfigured', async (operation) => {
+    const problem = await problemOf(await app.fetch(requestFor(operation), withVars(COMMITTED)), 503, 'misconfigured');
+    expect(problem.retryable).toBe(false);
+    expect(operation.answers['503']).toContain('misconfigured');
+  });
+
+  it.each(BESIDE)('%s %s answers 503', async (method, path) => {
+    const response = await ask(method, path, COMMITTED);
+    expect(response.status).toBe(503);
+    if (method !== 'HEAD') await problemOf(response, 503, 'misconfigured');
+  });
+
+  it('/health answers, and tells nothing', async () => {
+    const response = await ask('GET', HEALTH, COMMITTED);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ status: 'ok' });
   });
 
   it('the log names what is missing, and the client does not learn it', async () => {
     const lines: string[] = [];
     vi.spyOn(console, 'log').mockImplementation((line: string) => lines.push(line));
-    const text = await (await ask('GET', '/payments', committed)).text();
+    const text = await (await ask('GET', '/payments', COMMITTED)).text();
     expect(lines.join('\n')).toContain('"problems":"API_KEY_SECRET"');
     expect(text).not.toContain('API_KEY_SECRET');
   });
 });
 
 it.each<[string, Record<string, unknown>]>([
-  ['no mode', { MODE: undefined }],
-  ['an unknown mode', { MODE: 'test' }],
-  ['no authentication said', { AUTH: undefined }],
-  ['open authentication in live mode', { MODE: 'live', AUTH: 'open', API_KEY_SECRET: SECRET }],
+  ['no mode', { AUTH: 'open' }],
+  ['an unknown mode', { MODE: 'test', AUTH: 'open' }],
+  ['no authentication said', { MODE: 'sandbox' }],
+  ['open authentication in live mode', { MODE: 'live', AUTH: 'open', API_KEY_SECRET: SECRET, ...STRIPE }],
   ['too short a secret', { MODE: 'live', AUTH: 'required', API_KEY_SECRET: 'short', ...STRIPE }],
   ['no provider', { MODE: 'live', AUTH: 'required', API_KEY_SECRET: SECRET }],
+  ['lifted rate limits in live mode', { ...COMMITTED, API_KEY_SECRET: SECRET, ...STRIPE, RATE_LIMITS: 'off' }],
+  ['a rate limit without its binding', { ...COMMITTED, API_KEY_SECRET: SECRET, ...STRIPE, KEY_RATE_LIMIT: undefined }],
 ])('%s is misconfigured', async (_case, vars) => {
   await problemOf(await ask('GET', '/payments', vars), 503, 'misconfigured');
 });
 
 describe('with authentication required and its secret set', () => {
-  const closed = { MODE: 'live', AUTH: 'required', API_KEY_SECRET: SECRET, ...STRIPE };
+  const closed = { ...COMMITTED, API_KEY_SECRET: SECRET, ...STRIPE };
+  const asking = OPERATIONS.filter(({ answers }) => answers['401']?.includes('unauthenticated'));
 
-  it.each(PATHS)('%s %s answers 401, whatever is sent', async (method, path) => {
-    const response = await ask(method, path, closed);
-    await problemOf(response, 401, 'unauthenticated');
-    expect(response.headers.get('www-authenticate')).toContain('Bearer');
+  it('the document says of every operation that it asks who is calling, but of those that anybody may call', () => {
+    const others = OPERATIONS.filter((operation) => !asking.includes(operation)).map(({ name }) => name);
+    expect(others.sort()).toEqual(
+      ['GET /console', 'GET /docs', 'GET /health', 'GET /openapi.json', 'POST /providers/{name}/callbacks'].sort(),
+    );
   });
 
-  it('the reference can be read by anyone', async () => {
-    expect((await ask('GET', '/docs', closed)).status).toBe(200);
-    expect((await ask('GET', '/openapi.json', closed)).status).toBe(200);
+  it.each(asking)('$name answers 401 to whoever is nobody', async (operation) => {
+    for (const headers of [{}, { authorization: 'Bearer nobody' }, { authorization: 'Basic bm9ib2R5' }]) {
+      const response = await app.fetch(requestFor(operation, { headers }), withVars(closed));
+      await problemOf(response, 401, 'unauthenticated');
+      expect(response.headers.get('www-authenticate')).toContain('Bearer');
+    }
+  });
+
+  it.each(['/no-such-path', '/ops', '/payments/x/y'])(
+    '%s answers 401: who is nobody does not learn what exists',
+    async (path) => {
+      await problemOf(await ask('GET', path, closed), 401, 'unauthenticated');
+    },
+  );
+
+  it('a callback that no provider signed is refused', async () => {
+    const callback = requestOf('/providers/stripe/callbacks', { method: 'POST', body: '{}' });
+    await problemOf(await app.fetch(callback, withVars(closed)), 401, 'callback_signature_invalid');
+  });
+
+  it.each(OPEN_TO_ALL)('%s can be read by anyone', async (path) => {
+    expect((await ask('GET', path, closed)).status).toBe(200);
   });
 });

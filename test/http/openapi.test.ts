@@ -30,10 +30,19 @@ describe('the document', () => {
   });
 
   it('has every route that the application has, and no other', () => {
+    // Files and pages of the reference itself.
+    const reference = ['/docs/start.js', '/docs/errors', '/docs/:file{swagger-ui[a-z.-]+}'];
     const routes = app.routes
-      .filter(({ method, path }) => method !== 'ALL' && !path.startsWith('/docs/'))
+      .filter(({ method, path }) => method !== 'ALL' && !reference.includes(path) && !path.startsWith('/console/'))
       .map(({ method, path }) => `${method} ${path.replaceAll(/:([a-z]+)/g, '{$1}')}`);
     expect(operations.map(({ name }) => name).sort()).toEqual([...new Set(routes)].sort());
+  });
+
+  it('has every path that answers to all methods: those refuse the methods that are not taken, and nothing else does', () => {
+    const all = app.routes.filter(({ method, path }) => method === 'ALL' && path !== '/*').map(({ path }) => path);
+    const taken = new Set(app.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path));
+    expect(all.length).toBeGreaterThanOrEqual(taken.size);
+    for (const path of all) expect(taken, path).toContain(path);
   });
 
   it('holds no reference that leads nowhere', () => {
@@ -60,13 +69,32 @@ describe('the document', () => {
     expect(operation.summary.length).toBeGreaterThan(5);
     for (const [status, response] of Object.entries(operation.responses)) {
       expect(response.description.length).toBeGreaterThan(3);
-      const type = Number(status) >= 400 ? 'application/problem+json' : /json|html/;
+      // An upgrade and an answer without a body have no content to describe.
+      if (status === '101' || status === '204') continue;
+      const type = Number(status) >= 400 ? 'application/problem+json' : /json|html|plain/;
       expect(Object.keys(response.content ?? {}).join(), `${name} ${status}`).toMatch(type);
     }
     const parameters = (name.match(/\{([a-z]+)\}/g) ?? []).map((part) => part.slice(1, -1));
     expect(operation.parameters?.filter((entry) => entry.in === 'path').map((entry) => entry.name) ?? []).toEqual(
       parameters,
     );
+  });
+
+  it('says of every operation that asks who is calling that it refuses a query it does not know', () => {
+    const codes = ({ responses }: Operation, status: string): string[] =>
+      Object.keys(Object(responses[status]?.content?.['application/problem+json']).examples ?? {});
+    const asking = operations.filter(({ operation }) => codes(operation, '401').includes('unauthenticated'));
+    expect(asking.length).toBeGreaterThan(20);
+    for (const { name, operation } of asking) expect(codes(operation, '400'), name).toContain('validation_failed');
+  });
+
+  it('promises a Request-Id with every answer', () => {
+    for (const { name, operation } of operations) {
+      for (const [status, { headers, content }] of Object.entries(operation.responses)) {
+        if (content?.['text/html'] !== undefined) continue;
+        expect(headers, `${name} ${status}`).toMatchObject({ 'Request-Id': { required: true } });
+      }
+    }
   });
 
   it('describes the headers of the idempotency layer', () => {

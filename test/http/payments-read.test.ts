@@ -192,7 +192,7 @@ describe('GET /idempotency-keys/{key}', () => {
   it.each([
     ['a b', '', 'idempotency_key_invalid'],
     ['x'.repeat(256), '', 'idempotency_key_invalid'],
-    ['4242424242424242', '', 'idempotency_key_invalid'],
+    ['4242424242424242', '', 'pan_in_request'],
     ['k', '?route=/wallets', 'validation_failed'],
     ['k', '?way=/payments', 'validation_failed'],
   ])('refuses %s%s: %s', async (key, query, code) => {

@@ -53,8 +53,9 @@ describe('paths and methods', () => {
     ['PUT', '/payments', 'POST, GET, HEAD'],
     ['DELETE', '/payments/pay_1', 'GET, HEAD'],
     ['POST', '/health', 'GET, HEAD'],
-    ['GET', '/wallets', 'POST'],
+    ['DELETE', '/wallets', 'POST, GET, HEAD'],
     ['OPTIONS', '/wallets/w/deposits', 'POST'],
+    ['GET', '/ops/dead-letters/redrive', 'POST'],
   ])('%s %s is 405, with the methods that are taken', async (method, path, allow) => {
     const response = await send(path, { method });
     await problemOf(response, 405, 'method_not_allowed');
@@ -86,7 +87,7 @@ describe('a trace', () => {
     `00-${'0'.repeat(32)}-b7ad6b7169203331-01`,
     `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`,
   ])('begins anew for traceparent %s', (traceparent) => {
-    const trace = continueTrace(traceparent);
+    const trace = continueTrace(traceparent, () => true);
     expect(trace.traceparent).toBe(`00-${trace.traceId}-${trace.traceparent.slice(36, 52)}-01`);
     expect(trace.traceId).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
     expect(trace.traceId).not.toBe('0af7651916cd43dd8448eb211c80319c');

@@ -34,7 +34,9 @@ describe('each message is settled by itself', () => {
     const handle: Handle = async (bodies) => bodies.map((body) => verdicts[body] ?? ACK);
     const settled = await deliver(consumerOf(handle), 'some-queue', ['a1', 'a2', 'a3', 'b1'], recorder.env);
     expect(settled).toEqual({ acked: ['m1', 'm3', 'm4'], retried: { m2: 7 } });
-    expect(recorder.dead).toEqual([{ kind: 'dead_message', queue: 'some-queue', reason: 'never', body: 'a3' }]);
+    expect(recorder.dead).toEqual([
+      { kind: 'dead_message', message_id: 'm3', queue: 'some-queue', reason: 'never', body: 'a3' },
+    ]);
   });
 
   test('and a batch of none is nothing to do', async () => {
@@ -57,8 +59,14 @@ describe('poison', () => {
     const settled = await deliver(consumerOf(handle), 'q', bodies, recorder.env);
     expect(settled).toEqual({ acked: ['m1', 'm2', 'm3', 'm4'], retried: {} });
     expect(recorder.dead).toEqual([
-      { kind: 'dead_message', queue: 'q', reason: 'malformed: poison', body: 'poison' },
-      { kind: 'dead_message', queue: 'q', reason: 'malformed: [object Object]', body: { not: 'text' } },
+      { kind: 'dead_message', message_id: 'm2', queue: 'q', reason: 'malformed: poison', body: 'poison' },
+      {
+        kind: 'dead_message',
+        message_id: 'm4',
+        queue: 'q',
+        reason: 'malformed: [object Object]',
+        body: { not: 'text' },
+      },
     ]);
     expect(handle.mock.calls).toEqual([[['a1', 'a2']]]);
   });

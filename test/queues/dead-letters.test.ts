@@ -1,9 +1,16 @@
 import { env } from 'cloudflare:workers';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { consumeDeadLetters } from '../../queues/dead-letters.ts';
-import { DEAD_LETTER_BODY_LENGTH_MAX } from '../../src/domain/limits.ts';
+import { DEAD_LETTER_SERIES } from '../../src/domain/dead-letter.ts';
+import { DAY_MS, DEAD_LETTER_BODY_LENGTH_MAX, HOUR_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import type { DeadMessage } from '../../src/domain/messages.ts';
+import { discardDeadLetter } from '../../src/read-model/dead-letters.ts';
 import { brokenDatabase, bug, deliver, freshPaymentId, message, overloaded, Recorder, transient } from './messages.ts';
+
+/** `max_retries` of the dead-letter queues in wrangler.toml. */
+const RETRIES = 100;
+
+afterEach(() => vi.restoreAllMocks());
 
 let lastPrefix = 0;
 /** A prefix of message ids that no other test has: a letter is known by its message's id. */
@@ -19,6 +26,7 @@ async function letters(prefix: string): Promise<Record<string, unknown>[]> {
   return results;
 }
 
+/** As a version wrote it that did not say the message's id: the letter is then known by the id of the burying. */
 const buried = (body: unknown, queue = 'gateway-commands'): DeadMessage => ({
   kind: 'dead_message',
   queue,
@@ -99,6 +107,69 @@ describe('a dead letter', () => {
     expect(recorder.died.length).toBe(2);
   });
 
+  test('belongs to the merchant and the mode that its event says, and what nobody can read to nobody', async () => {
+    const [recorder, idPrefix, id] = [new Recorder(), fresh(), freshPaymentId()];
+    const event = message('orchestrator.wallet.debit', id);
+    const foreign = { ...event, metadata: { ...event.metadata, merchant: 'shop', mode: 'live' as const } };
+    await deliver(consumeDeadLetters, 'wallet-commands-dlq', [foreign, 'unreadable'], recorder.env, { idPrefix });
+    expect(await letters(idPrefix)).toMatchObject([
+      { merchant: 'shop', mode: 'live', status: 'present', redrive_count: 0, resolution_reason: null },
+      { merchant: null, mode: null, status: 'present' },
+    ]);
+  });
+
+  test('of a publication says whose log it was of; its saga publishes again by itself and is not told', async () => {
+    const [recorder, idPrefix, id] = [new Recorder(), fresh(), freshPaymentId()];
+    const event = message('payment.created', id);
+    const row = { id, merchant: 'shop', mode: 'sandbox', wallet_id: 'w', service_id: 's', method: 'balance' };
+    const payment = { ...row, status: 'PENDING', reference: null, created_at_ms: 1, updated_at_ms: 1, sequence: 1 };
+    const publication = {
+      kind: 'publication',
+      group_id: `payment_${id}`,
+      payment: { ...payment, body: '{}' },
+      runs: [{ first: 1, last: 1, events: [event] }],
+    };
+    await deliver(consumeDeadLetters, 'payment-events-dlq', [publication], recorder.env, { idPrefix });
+    expect(await letters(idPrefix)).toMatchObject([
+      {
+        queue: 'payment-events',
+        message_type: 'publication',
+        group_id: `payment_${id}`,
+        effect_id: null,
+        merchant: 'shop',
+        mode: 'sandbox',
+      },
+    ]);
+    expect(recorder.died).toEqual([]);
+  });
+
+  test('is one however often its message was buried, in any order, and is counted once', async () => {
+    const [recorder, idPrefix] = [new Recorder(), fresh()];
+    const counted = () =>
+      env.DB.prepare('SELECT value FROM metric_counters WHERE series = ?')
+        .bind(DEAD_LETTER_SERIES.stored)
+        .first<number>('value');
+    const before = (await counted()) ?? 0;
+    const dead = ['a', 'b'].map((name) => ({ ...buried(name), message_id: `${idPrefix}${name}` }));
+    const again = [...dead, ...dead.toReversed(), ...dead];
+    await deliver(consumeDeadLetters, 'dead-letters', again, recorder.env, { idPrefix: fresh() });
+    await deliver(consumeDeadLetters, 'dead-letters', again, recorder.env, { idPrefix: fresh() });
+    expect((await letters(idPrefix)).map((letter) => letter.id)).toEqual([`${idPrefix}a`, `${idPrefix}b`]);
+    expect(await counted()).toBe(before + 2);
+  });
+
+  test('that is delivered again after it was resolved stays resolved', async () => {
+    const [recorder, idPrefix, id] = [new Recorder(), fresh(), freshPaymentId()];
+    const send = () =>
+      deliver(consumeDeadLetters, 'wallet-commands-dlq', [message('orchestrator.wallet.debit', id)], recorder.env, {
+        idPrefix,
+      });
+    await send();
+    await discardDeadLetter(env.DB, `${idPrefix}1`, { actor: 'jane', reason: 'seen' }, Date.now());
+    await send();
+    expect(await letters(idPrefix)).toMatchObject([{ status: 'discarded', resolved_by: 'jane' }]);
+  });
+
   test('of a payment that this namespace did not mint is stored, and nobody is told', async () => {
     const [recorder, idPrefix] = [new Recorder(), fresh()];
     const event = message('orchestrator.wallet.debit', `pay_${'1'.repeat(43)}`);
@@ -154,6 +225,32 @@ describe('nothing stands behind the dead letters', () => {
     expect(Object.keys(settled.retried)).toEqual(['m1', 'm2']);
     expect(recorder.died).toEqual([]);
     expect(recorder.dead).toEqual([]);
+  });
+
+  test('and all the retries together outlast two days without D1, while the first come soon', async () => {
+    const recorder = new Recorder({ DB: brokenDatabase() });
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    let waitedSeconds = 0;
+    for (let attempts = 1; attempts <= RETRIES; attempts++) {
+      const { retried } = await deliver(consumeDeadLetters, 'dead-letters', ['x'], recorder.env, { attempts });
+      waitedSeconds += retried.m1 ?? 0;
+      if (attempts === 3) expect(waitedSeconds).toBeLessThan(10);
+    }
+    expect(waitedSeconds * SECOND_MS).toBeGreaterThan(40 * HOUR_MS);
+    expect(waitedSeconds * SECOND_MS).toBeLessThan(4 * DAY_MS);
+  });
+
+  test('and when D1 is back, each is stored once', async () => {
+    const idPrefix = fresh();
+    const event = message('orchestrator.wallet.debit', freshPaymentId());
+    const down = new Recorder({ DB: brokenDatabase() });
+    const send = (testEnv: Env) =>
+      deliver(consumeDeadLetters, 'wallet-commands-dlq', [event, 'unreadable'], testEnv, { idPrefix });
+    expect((await send(down.env)).acked).toEqual([]);
+    const up = new Recorder();
+    expect((await send(up.env)).acked).toEqual([`${idPrefix}1`, `${idPrefix}2`]);
+    expect(await letters(idPrefix)).toHaveLength(2);
+    expect(up.died).toHaveLength(1);
   });
 
   test('and one whose saga cannot be told is retried, stored once, and takes no neighbour with it', async () => {

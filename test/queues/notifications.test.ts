@@ -26,7 +26,9 @@ describe('a notification', () => {
       expect(more).toEqual([]);
       expect(row).toMatchObject({ id: `${type}.${id}`, event_type: type });
       expect(JSON.parse(String(row?.body))).toEqual(event);
-      expect(recorder.acknowledged).toEqual([{ paymentId: id, effectIds: [`${type}.${id}`] }]);
+      // Its batch, the rows of it, and the call that tells of it.
+      const spent = { worker_requests: 1, object_requests: 1, object_ms: 1, d1_rows_written: 1, queue_operations: 2 };
+      expect(recorder.acknowledged).toMatchObject([{ paymentId: id, effectIds: [`${type}.${id}`], spent }]);
     },
   );
 

@@ -3,9 +3,11 @@ import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { consumePaymentEvents } from '../../queues/payment-events.ts';
+import { countEvents } from '../../src/domain/audit/counters.ts';
 import type { EventType } from '../../src/domain/events/catalogue.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import type { PaymentRow, Publication } from '../../src/domain/messages.ts';
+import { eventRowsAfter, readCounters } from '../../src/read-model/audit.ts';
 import { recordPublications } from '../../src/read-model/record-publications.ts';
 import { brokenDatabase, bug, deliver, freshPaymentId, message, Recorder, transient } from './messages.ts';
 
@@ -70,7 +72,7 @@ async function runs(paymentId: string) {
 }
 
 async function counters(): Promise<Record<string, number>> {
-  const { results } = await env.DB.prepare('SELECT series, value FROM metric_counters').all<{
+  const { results } = await env.DB.prepare("SELECT series, value FROM metric_counters WHERE series <> 'runs'").all<{
     series: string;
     value: number;
   }>();
@@ -89,12 +91,14 @@ describe('a publication', () => {
   test('writes the row, the runs as they were sent, and moves the counters of its metrics', async () => {
     const id = freshPaymentId();
     const sent = runsOf(id, ['payment.created', UNKNOWN], ['payment.completed', SUCCESS]);
-    expect(await moved(() => record(publication(id, sent, { reference: 'order-7' })))).toEqual({
+    const asked = { reference: 'order-7', attention: 'capture_unknown' };
+    expect(await moved(() => record(publication(id, sent, asked)))).toEqual({
       [SUCCESS]: 1,
       [UNKNOWN]: 1,
     });
     expect(await runs(id)).toEqual(sent);
     expect(await row(id)).toEqual({
+      archive_id: null,
       id,
       merchant: 'default',
       mode: 'sandbox',
@@ -107,6 +111,11 @@ describe('a publication', () => {
       updated_at_ms: 1_004,
       sequence: 4,
       body: JSON.stringify({ id, sequence: 4 }),
+      attention: 'capture_unknown',
+      // Read from the body, which has neither here; and never swept.
+      saga_state: null,
+      next_check_at: null,
+      swept_at_ms: 0,
     });
   });
 
@@ -182,10 +191,13 @@ describe('what comes again changes nothing', () => {
     const send = fc.record({ payment: fc.nat(1), from: fc.nat(3), count: fc.integer({ min: 1, max: 4 }) });
     const history = fc.array(fc.array(send, { minLength: 1, maxLength: 5 }), { maxLength: 6 });
     const shape = fc.array(
-      fc.array(fc.constantFrom<EventType>('payment.created', 'wallet.debit', UNKNOWN, SUCCESS), {
-        minLength: 1,
-        maxLength: 3,
-      }),
+      fc.array(
+        fc.constantFrom<EventType>('payment.completed', 'orchestrator.wallet.debit', 'wallet.debit', UNKNOWN, SUCCESS),
+        {
+          minLength: 1,
+          maxLength: 3,
+        },
+      ),
       { minLength: 4, maxLength: 4 },
     );
     await fc.assert(
@@ -221,6 +233,16 @@ describe('what comes again changes nothing', () => {
       { seed: SEED, numRuns: 60 },
     );
   });
+});
+
+test('what was recorded so far, in every way and order, adds up to what the event log amounts to, sums too', async () => {
+  const rows = await eventRowsAfter(env.DB, { groupId: '', first: 0 }, 10_000);
+  const { counts } = countEvents({}, rows);
+  const stored = await readCounters(env.DB);
+  expect(Object.keys(counts)).toEqual(
+    expect.arrayContaining(['runs', 'end|payment|completed|ms', 'step|wallet.debit|ms']),
+  );
+  expect(stored).toEqual(counts);
 });
 
 describe('the row of a payment', () => {
@@ -300,10 +322,16 @@ describe('the consumer of publications', () => {
     const bodies = [publication(one, runsOf(one, ['payment.created', 'wallet.debit'])), publication(other, later)];
     const settled = await deliver(consumePaymentEvents, 'payment-events', bodies, recorder.env);
     expect(settled).toEqual({ acked: ['m1', 'm2'], retried: {} });
-    expect(recorder.acknowledged).toEqual([
-      { paymentId: one, effectIds: [], events: { first: 1, last: 2 } },
+    expect(recorder.acknowledged).toMatchObject([
+      { paymentId: one, effectIds: [], events: { first: 1, last: 2 }, spent: { worker_requests: 1 } },
       { paymentId: other, effectIds: [], events: { first: 2, last: 3 } },
     ]);
+    // Shares of one batch: the rows between them, the invocation to the first.
+    const [first, second] = recorder.acknowledged.map(({ spent }) => spent ?? {});
+    expect(second?.worker_requests).toBeUndefined();
+    expect(second).toMatchObject({ queue_operations: 2, object_requests: 1 });
+    expect((first?.d1_rows_written ?? 0) - (second?.d1_rows_written ?? 0)).toBeOneOf([0, 1]);
+    expect(second?.d1_rows_written).toBeGreaterThan(0);
     expect((await runs(other)).length).toBe(2);
   });
 

@@ -1,5 +1,22 @@
+declare module '*.sql?raw' {
+  const text: string;
+  export default text;
+}
+
 declare namespace Cloudflare {
   interface Env {
     TEST_MIGRATIONS: import('cloudflare:test').D1Migration[];
+    /** How many rows P9 flips, and the seed that it draws them with (vitest.config.ts). */
+    AUDIT_FLIPS: string;
+    AUDIT_SEED: string;
+    TEST_RATE_LIMIT: RateLimit;
+    /** Of the projects that export traces (vitest.config.ts). */
+    OTEL_EXPORTER_OTLP_ENDPOINT?: string;
   }
+}
+
+/** A file's text (vite). */
+declare module '*?raw' {
+  const text: string;
+  export default text;
 }

@@ -19,7 +19,12 @@ export interface Received {
 }
 
 export class Receiver {
-  readonly #name = crypto.randomUUID();
+  readonly #name: string;
+
+  /** One that is known by its name to more than this test, as the collector of traces is. */
+  constructor(name: string = crypto.randomUUID()) {
+    this.#name = name;
+  }
 
   get url(): string {
     return `${inject('receiversUrl')}/hooks/${this.#name}`;

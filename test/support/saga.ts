@@ -1,7 +1,9 @@
 /** Builders for tests of the pure saga: a payment's data, a context whose clock the test moves, and outcomes. */
 import type { EventPayload } from '../../src/domain/events/catalogue.ts';
+import { COMPENSATION_TRIES_MIN, HOUR_MS } from '../../src/domain/limits.ts';
 import type { PaymentData, PaymentRequest } from '../../src/domain/payment.ts';
-import { effectIdOf, step } from '../../src/domain/saga/engine.ts';
+import { effectIdOf } from '../../src/domain/saga/effects.ts';
+import { step } from '../../src/domain/saga/engine.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
 import { beginPayment, PAYMENT_SAGA } from '../../src/domain/saga/payment-saga.ts';
 import type { PaymentCommand, PaymentSagaValue, PaymentStep } from '../../src/domain/saga/payment-types.ts';
@@ -136,4 +138,9 @@ export function gatewayFact(
     event_type: 'payment_gateway.response',
     payload: { payment_id: PAYMENT_ID, operation, provider: 'acme', ...answer },
   };
+}
+
+/** Sends what is pending as often as it must be before it is given up, with no answer, until its budget is long over. */
+export function triedInVain(saga: SagaDriver): void {
+  for (let tries = 0; tries < COMPENSATION_TRIES_MIN; tries++) saga.wait(2 * HOUR_MS);
 }

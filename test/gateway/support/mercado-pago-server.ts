@@ -28,7 +28,9 @@ interface Payment {
   readonly transaction_amount: number;
   readonly currency_id: string;
   readonly external_reference: string;
+  readonly date_created: string;
   readonly date_last_updated: string;
+  readonly transaction_amount_refunded: number;
   readonly metadata: Record<string, unknown>;
 }
 
@@ -68,6 +70,7 @@ export class MercadoPagoAccount implements Account {
   #currency = 'BRL';
   #isSearchBehind = false;
   #isSpentFirst = false;
+  #createdAt: string | null = null;
   #ids = 1_230_000_000;
 
   set(option: string, value: unknown): void {
@@ -76,6 +79,9 @@ export class MercadoPagoAccount implements Account {
     // The reference does not say whether the key or the token is looked at first.
     if (option === 'tokenBeforeKey') this.#isSpentFirst = value === true;
     if (option === 'forgetKeys') this.#keys.clear();
+    if (option === 'createdAt') this.#createdAt = String(value);
+    // What happens at Mercado Pago's own desk, past this API.
+    if (option === 'edit') this.#edit(value as Partial<Payment> & { id: number });
   }
 
   books(): unknown {
@@ -130,7 +136,9 @@ export class MercadoPagoAccount implements Account {
       transaction_amount: data.transaction_amount,
       currency_id: this.#currency,
       external_reference: data.external_reference,
+      date_created: this.#createdAt ?? new Date().toISOString().replace('Z', '+00:00'),
       date_last_updated: '2026-11-24T12:00:00.000-03:00',
+      transaction_amount_refunded: 0,
       metadata: data.metadata ?? {},
     });
     return { status: 201, body: payment };
@@ -153,7 +161,13 @@ export class MercadoPagoAccount implements Account {
     if (payment.status !== 'approved' || amount > left + 0.001) return failure(400, 2063);
     const refund: Refund = { id: ++this.#ids, payment_id: payment.id, amount, status: 'approved' };
     this.#refunds.push(refund);
-    if (left - amount < 0.001) this.#put({ ...payment, status: 'refunded', status_detail: 'refunded' });
+    const isWhole = left - amount < 0.001;
+    const refunded = payment.transaction_amount - left + amount;
+    this.#put({
+      ...payment,
+      transaction_amount_refunded: Number(refunded.toFixed(2)),
+      ...(isWhole && { status: 'refunded', status_detail: 'refunded' }),
+    });
     return { status: 201, body: refund };
   }
 
@@ -161,6 +175,7 @@ export class MercadoPagoAccount implements Account {
     if (path === '/v1/payments/search') {
       const wanted = query.get('external_reference');
       const all = this.#isSearchBehind ? [] : [...this.#payments.values()];
+      if (wanted === null) return searchByTime(all, query);
       const results = all.filter(({ external_reference: reference }) => reference === wanted);
       return { status: 200, body: { paging: { total: results.length, limit: 30, offset: 0 }, results } };
     }
@@ -171,8 +186,31 @@ export class MercadoPagoAccount implements Account {
     return { status: 200, body: this.#refunds.filter(({ payment_id: paymentId }) => paymentId === payment.id) };
   }
 
+  #edit({ id, ...change }: Partial<Payment> & { id: number }): void {
+    const payment = this.#payments.get(id);
+    if (payment !== undefined) this.#put({ ...payment, ...change });
+  }
+
   #put(payment: Payment): Payment {
     this.#payments.set(payment.id, payment);
     return payment;
   }
+}
+
+const DATE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}(Z|[+-]\d{2}:\d{2})$/;
+
+/** By when payments were made, both ends inclusive; deeper than an offset of 1,000 it refuses. */
+function searchByTime(all: readonly Payment[], query: URLSearchParams): Answer {
+  const [begin, end] = [query.get('begin_date') ?? '', query.get('end_date') ?? ''];
+  if (!DATE.test(begin) || !DATE.test(end)) return failure(400, 1001);
+  if (query.get('range') !== 'date_created' || query.get('sort') !== 'date_created') return failure(400, 1003);
+  if (query.get('criteria') !== 'asc') return failure(400, 1004);
+  const [limit, offset] = [Number(query.get('limit') ?? 30), Number(query.get('offset') ?? 0)];
+  if (limit + offset > 1_000) return failure(400, 1000);
+  const at = ({ date_created: date }: Payment) => Date.parse(date);
+  const within = all
+    .filter((payment) => at(payment) >= Date.parse(begin) && at(payment) <= Date.parse(end))
+    .sort((left, right) => at(left) - at(right) || left.id - right.id);
+  const paging = { total: within.length, limit, offset };
+  return { status: 200, body: { paging, results: within.slice(offset, offset + limit) } };
 }

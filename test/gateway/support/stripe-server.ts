@@ -48,6 +48,7 @@ export class StripeAccount implements Account {
   readonly #keys = new Map<string, { request: string; answer: Answer }>();
   #isSearchBehind = true;
   #isListBlind = false;
+  #createdSeconds: number | null = null;
 
   set(option: string, value: unknown): void {
     if (option === 'searchBehind') this.#isSearchBehind = value === true;
@@ -55,6 +56,9 @@ export class StripeAccount implements Account {
     if (option === 'listBlind') this.#isListBlind = value === true;
     if (option === 'forgetKeys') this.#keys.clear();
     if (option === 'settle') this.#settle(String(value));
+    if (option === 'createdSeconds') this.#createdSeconds = Number(value);
+    // What happens at Stripe's own desk, past this API.
+    if (option === 'edit') this.#edit(value as Partial<Intent> & { id: string });
   }
 
   books(): unknown {
@@ -108,6 +112,7 @@ export class StripeAccount implements Account {
     const intent: Intent = {
       ...PAYMENT_INTENT,
       id,
+      created: this.#nowSeconds(),
       amount: Number(textOf(params.amount)),
       currency: textOf(params.currency),
       capture_method: textOf(params.capture_method) as Intent['capture_method'],
@@ -140,6 +145,7 @@ export class StripeAccount implements Account {
       ...REFUND,
       id: `re_${crypto.randomUUID().replaceAll('-', '')}`,
       amount,
+      created: this.#nowSeconds(),
       currency: intent.currency,
       payment_intent: intent.id,
       metadata: mapOf(params.metadata),
@@ -163,23 +169,33 @@ export class StripeAccount implements Account {
       );
     }
     if (path === '/v1/payment_intents') {
-      return ok(page('list', this.#isListBlind ? [] : [...this.#intents.values()].reverse(), query));
+      const isExpanded = query.getAll('expand[]').includes('data.latest_charge');
+      const all = [...this.#intents.values()].reverse().map((intent) => (isExpanded ? this.#expanded(intent) : intent));
+      return ok(page('list', this.#isListBlind ? [] : all, query));
     }
     if (path === '/v1/refunds') {
       const wanted = query.get('payment_intent');
-      return ok(
-        page(
-          'list',
-          this.#refunds.filter((refund) => refund.payment_intent === wanted),
-          query,
-        ),
-      );
+      const refunds = this.#refunds.filter((refund) => wanted === null || refund.payment_intent === wanted);
+      return ok(page('list', refunds, query));
     }
     const intent = this.#intents.get(/^\/v1\/payment_intents\/([^/]+)$/.exec(path)?.[1] ?? '');
     if (intent === undefined) return missing();
-    const isExpanded = query.getAll('expand[]').includes('latest_charge') && intent.latest_charge !== null;
+    return ok(query.getAll('expand[]').includes('latest_charge') ? this.#expanded(intent) : intent);
+  }
+
+  #expanded(intent: Intent): object {
+    if (intent.latest_charge === null) return intent;
     const charge = { id: intent.latest_charge, object: 'charge', amount_refunded: this.#refunded.get(intent.id) ?? 0 };
-    return ok(isExpanded ? { ...intent, latest_charge: charge } : intent);
+    return { ...intent, latest_charge: charge };
+  }
+
+  #nowSeconds(): number {
+    return this.#createdSeconds ?? Math.floor(Date.now() / 1_000);
+  }
+
+  #edit({ id, ...change }: Partial<Intent> & { id: string }): void {
+    const intent = this.#intents.get(id);
+    if (intent !== undefined) this.#put({ ...intent, ...change });
   }
 
   #put(intent: Intent): Intent {
@@ -195,7 +211,15 @@ export class StripeAccount implements Account {
   }
 }
 
-function page(object: string, all: readonly unknown[], query: URLSearchParams): unknown {
-  const limit = Number(query.get('limit') ?? 10);
-  return { object, url: '/v1', has_more: all.length > limit, data: all.slice(0, limit) };
+function page(object: string, all: readonly object[], query: URLSearchParams): unknown {
+  const limit = Math.min(Number(query.get('limit') ?? 10), 100);
+  const { from, to } = {
+    from: Number(query.get('created[gte]') ?? 0),
+    to: Number(query.get('created[lt]') ?? Number.POSITIVE_INFINITY),
+  };
+  const created = (item: object) => ('created' in item ? Number(item.created) : 0);
+  const within = all.filter((item) => created(item) >= from && created(item) < to);
+  const after = query.get('starting_after');
+  const begin = after === null ? 0 : within.findIndex((item) => 'id' in item && item.id === after) + 1;
+  return { object, url: '/v1', has_more: within.length > begin + limit, data: within.slice(begin, begin + limit) };
 }

@@ -1,0 +1,78 @@
+/** The audit of a wallet in pages: of any size they say what one page over everything says, of sound ledgers and of edited ones. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { auditWallet, type StoredWalletRows } from '../../src/domain/audit/wallet.ts';
+import type { LedgerEntry } from '../../src/domain/ledger/entry.ts';
+import type { LedgerAuditState } from '../../src/domain/ledger/replay.ts';
+import { everyEntryType } from './ledger/builders.ts';
+import type { MemoryStore } from './ledger/memory-store.ts';
+
+const SEED = Number(process.env.HOLDFAST_SEED ?? Date.now() % 2 ** 31);
+
+function rowsOf(store: MemoryStore, entries: readonly LedgerEntry[] = store.entries): StoredWalletRows {
+  const effects = [...store.effects.values()].sort((left, right) => (left.effectId < right.effectId ? -1 : 1));
+  const resolutions = [...store.resolutions].sort(([left], [right]) => (left < right ? -1 : 1));
+  return {
+    wallet: () => store.wallet(),
+    entries: (after, limit) => entries.filter(({ sequence }) => sequence > after).slice(0, limit),
+    effects: (after, limit) => effects.filter(({ effectId }) => effectId > after).slice(0, limit),
+    resolutions: (after, limit) => resolutions.filter(([paymentId]) => paymentId > after).slice(0, limit),
+    effect: (effectId) => store.effect(effectId),
+    resolution: (paymentId) => store.resolution(paymentId),
+    openHolds: () => store.openHolds(),
+  };
+}
+
+function walk(rows: StoredWalletRows, rowsMax: number) {
+  const found: string[] = [];
+  let pages = 0;
+  let total = 0;
+  let state: LedgerAuditState | null = null;
+  do {
+    // What is carried is JSON: it travels through the caller.
+    const page = auditWallet(rows, JSON.parse(JSON.stringify(state)) as LedgerAuditState | null, rowsMax);
+    expect(page.rows).toBeLessThanOrEqual(rowsMax);
+    found.push(...page.violations.map(({ invariant, sequence, detail }) => `${invariant} ${sequence} ${detail}`));
+    state = page.next;
+    pages += 1;
+    total += page.rows;
+  } while (state !== null && pages < 1_000);
+  return { found: [...new Set(found)].sort(), pages, total };
+}
+
+describe('pages of any size', () => {
+  test('find nothing in a sound ledger, and take every row once', () => {
+    const store = everyEntryType();
+    const rows = store.entries.length + store.effects.size + store.resolutions.size;
+    for (const rowsMax of [1, 2, 7, 63, 64, 65, 500]) {
+      const { found, pages, total } = walk(rowsOf(store), rowsMax);
+      expect(found).toEqual([]);
+      expect(total).toBe(rows);
+      expect(pages).toBe(Math.floor(rows / rowsMax) + 1);
+    }
+  });
+
+  test(`find in an edited entry what one page finds (seed ${SEED})`, () => {
+    const store = everyEntryType();
+    const columns = ['hash', 'previousHash', 'type', 'paymentId', 'createdAtMs', 'effectId', 'openHolds'] as const;
+    const edit = fc.record({
+      at: fc.nat(store.entries.length - 1),
+      column: fc.constantFrom(...columns),
+      rowsMax: fc.integer({ min: 1, max: 90 }),
+    });
+    fc.assert(
+      fc.property(edit, ({ at, column, rowsMax }) => {
+        const entries = store.entries.map((entry, index) => (index === at ? { ...entry, [column]: 'x' } : entry));
+        const paged = walk(rowsOf(store, entries as LedgerEntry[]), rowsMax);
+        expect(paged.found.length).toBeGreaterThan(0);
+        expect(walk(rowsOf(store, entries as LedgerEntry[]), 100_000).found.length).toBeGreaterThan(0);
+      }),
+      { seed: SEED, numRuns: 300 },
+    );
+  });
+
+  test('find that an object holds no wallet', () => {
+    const rows = { ...rowsOf(everyEntryType()), wallet: () => null };
+    expect(auditWallet(rows, null)).toMatchObject({ wallet: null, violations: [], next: null });
+  });
+});

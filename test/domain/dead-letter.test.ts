@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { groupOf, identityOf, redrivableOf } from '../../src/domain/dead-letter.ts';
+import type { Envelope } from '../../src/domain/events/envelope.ts';
+import { entityOf } from '../../src/domain/events/envelope.ts';
+import { paymentRow } from '../../src/domain/payment-view.ts';
+import { PAYMENT_ID, SagaDriver } from '../support/saga.ts';
+import fixtures from './fixtures/events-v1.json';
+
+const EXAMPLES = fixtures as Envelope[];
+const NOTHING = { message_type: null, group_id: null, effect_id: null, merchant: null, mode: null };
+const { saga, events } = new SagaDriver();
+const PUBLICATION = {
+  kind: 'publication',
+  group_id: `payment_${PAYMENT_ID}`,
+  payment: { ...paymentRow(saga), merchant: 'shop' },
+  runs: [{ first: 1, last: events.length, events }],
+};
+
+describe('what can be read of a message that died', () => {
+  test.each(EXAMPLES.map((event) => [event.event_type, event] as const))('of %s: all of it', (type, event) => {
+    const { metadata } = event;
+    expect(identityOf(event)).toEqual({
+      message_type: type,
+      group_id: metadata.message_group_id,
+      effect_id: metadata.message_deduplication_id,
+      merchant: metadata.merchant,
+      mode: metadata.mode,
+    });
+  });
+
+  test('of an event of an unknown type, or with a broken payload: all of it', () => {
+    const [event] = EXAMPLES;
+    expect(
+      identityOf({ ...event, event_type: 'orchestrator.wallet.teleport', payload: { amount: 'x' } }),
+    ).toMatchObject({
+      message_type: 'orchestrator.wallet.teleport',
+      effect_id: event?.metadata.message_deduplication_id,
+      merchant: event?.metadata.merchant,
+    });
+  });
+
+  test('of a publication: whose log it is of, and no effect', () => {
+    expect(identityOf(PUBLICATION)).toEqual({
+      message_type: 'publication',
+      group_id: `payment_${PAYMENT_ID}`,
+      effect_id: null,
+      merchant: 'shop',
+      mode: 'sandbox',
+    });
+  });
+
+  test.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['text', 'an event'],
+    ['an event without its envelope', { event_type: 'wallet.debit' }],
+    ['an event of no merchant', { ...EXAMPLES[0], metadata: { ...EXAMPLES[0]?.metadata, merchant: undefined } }],
+    ['a publication of no run', { ...PUBLICATION, runs: [] }],
+    ['a publication of no row', { ...PUBLICATION, payment: undefined }],
+  ])('of %s: nothing, and it belongs to nobody', (_what, body) => {
+    expect(identityOf(body)).toEqual(NOTHING);
+    expect(redrivableOf(identityOf(body))).toBeNull();
+  });
+});
+
+test('an effect and a publication can be redriven, each by what names it', () => {
+  expect(redrivableOf({ message_type: 'orchestrator.wallet.debit', effect_id: 'e' })).toEqual({
+    kind: 'effect',
+    effectId: 'e',
+  });
+  expect(redrivableOf(identityOf(PUBLICATION))).toEqual({ kind: 'publication' });
+});
+
+test('the log of an entity is named by its kind, and an id of no kind names none', () => {
+  for (const id of [PAYMENT_ID, 'ref_1', 'we_1']) expect(entityOf(groupOf(id) ?? '')).toBe(id);
+  expect(groupOf(PAYMENT_ID)).toBe(`payment_${PAYMENT_ID}`);
+  for (const id of ['', 'pay', 'wal-1', 'evt_1', 'constructor_x']) expect(groupOf(id), id).toBeNull();
+});

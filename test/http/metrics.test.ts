@@ -1,0 +1,211 @@
+/** GET /metrics: what it says of payments that ended, of those that did not, and of parts that cannot be read. */
+import { env } from 'cloudflare:workers';
+import { describe, expect, test } from 'vitest';
+import { SCRAPE_ROWS_MAX } from '../../src/domain/limits.ts';
+import { app } from '../../src/http/app.ts';
+import { sagaGauges } from '../../src/read-model/metrics.ts';
+import { createPayment, terminal, until } from '../support/payments.ts';
+import { freshKey, pay, requestOf, runningPayment, send } from './client.ts';
+
+type Samples = Readonly<Record<string, number>>;
+
+async function scrape(changes: Partial<Env> = {}): Promise<Samples> {
+  const context = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };
+  const response = await app.fetch(
+    requestOf('/metrics'),
+    { ...env, ...changes },
+    context as unknown as ExecutionContext,
+  );
+  expect(response.status).toBe(200);
+  return samplesOf(await response.text());
+}
+
+function samplesOf(text: string): Samples {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
+  );
+}
+
+const broken = <Binding>(): Binding =>
+  new Proxy(
+    {},
+    {
+      get() {
+        throw new Error('out of order');
+      },
+    },
+  ) as Binding;
+
+/** Objects whose answers never come. */
+function silent(): Env['PROVIDER_HEALTH'] {
+  return { getByName: () => ({ read: () => new Promise(() => {}) }) } as unknown as Env['PROVIDER_HEALTH'];
+}
+
+/** Unfinished payments that no saga writes again, for as long as `act` takes. */
+async function withRows(bodies: readonly object[], act: () => Promise<void>): Promise<void> {
+  const insert = env.DB.prepare(
+    `INSERT INTO payments (id, merchant, mode, wallet_id, service_id, method, status, created_at_ms, updated_at_ms, sequence, body)
+     VALUES (?, 'default', 'sandbox', 'w', 's', 'balance', 'PENDING', 1, 1, 1, ?)`,
+  );
+  const common = { saga_state: 'holding', currency: 'CHF', amount: 1 };
+  await env.DB.batch(bodies.map((body, n) => insert.bind(`pay_row${n}`, JSON.stringify({ ...common, ...body }))));
+  try {
+    await act();
+  } finally {
+    await env.DB.prepare("DELETE FROM payments WHERE id LIKE 'pay_row%'").run();
+  }
+}
+
+describe('a scrape', () => {
+  test('is Prometheus text', async () => {
+    const response = await send('/metrics');
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(await response.text()).toMatch(
+      /^# HELP holdfast_payments_total .+\n# TYPE holdfast_payments_total counter\n/,
+    );
+  });
+
+  test('counts a completed payment, its steps, its whole time and the provider, each once', async () => {
+    const before = await scrape();
+    const { id } = await createPayment({ wallet_id: 'wal-metrics' });
+    await terminal(id);
+    const recorded = ({ 'holdfast_payments_total{status="completed"}': count = 0 }: Samples) => count === 1;
+    const after = await until(scrape, recorded);
+    expect(before['holdfast_payments_total{status="completed"}']).toBe(0);
+    for (const command of ['wallet.hold_funds', 'gateway.authorize', 'wallet.debit']) {
+      expect(after[`holdfast_step_duration_seconds_count{command="${command}"}`]).toBe(1);
+      expect(after[`holdfast_step_duration_seconds_bucket{command="${command}",le="+Inf"}`]).toBe(1);
+    }
+    expect(after['holdfast_end_to_end_duration_seconds_count{kind="payment",status="completed"}']).toBe(1);
+    expect(after['holdfast_end_to_end_duration_seconds_sum{kind="payment",status="completed"}']).toBeGreaterThan(0);
+    const outcomes = Object.entries(after).filter(([name]) => name.startsWith('holdfast_provider_outcomes_total'));
+    expect(outcomes.map(([, count]) => count)).toEqual([1]);
+    expect(after.holdfast_measured_runs_total).toBe(1);
+  });
+
+  test('sums the money of payments that have not ended by currency, and tells how old the oldest is', async () => {
+    for (const amount of [1_230, 70]) expect((await pay(freshKey(), runningPayment({ amount }))).status).toBe(202);
+    const inLimbo = (samples: Samples) => samples['holdfast_limbo_amount_minor{currency="USD"}'] === 1_300;
+    const samples = await until(scrape, inLimbo);
+    expect(samples['holdfast_unfinished_oldest_age_seconds{kind="payment"}']).toBeGreaterThan(0);
+    expect(samples['holdfast_scrape_truncated{kind="payment"}']).toBe(0);
+  });
+
+  test('adds up money past what a number holds', async () => {
+    await withRows(
+      [1, 2, 3].map(() => ({ currency: 'JPY', amount: 8_999_999_999_999_999 })),
+      async () => {
+        const text = await (await send('/metrics')).text();
+        expect(text).toContain('holdfast_limbo_amount_minor{currency="JPY"} 26999999999999997\n');
+      },
+    );
+  });
+
+  test('counts as stuck those that have stood still too long, and mean to ask nobody', async () => {
+    const later = { next_check_at: '2999-01-01T00:00:00.000Z' };
+    const rows = [{ saga_state: 'debiting' }, { saga_state: 'debiting' }, { saga_state: 'debiting', ...later }];
+    await withRows(rows, async () => {
+      const samples = await scrape();
+      expect(samples['holdfast_sagas_stuck{kind="payment",state="debiting"}']).toBe(2);
+      expect(samples['holdfast_sagas_unfinished{kind="payment",state="debiting"}']).toBe(3);
+    });
+  });
+
+  test('reads so many rows of a kind and no more, and says that there are', async () => {
+    await withRows(Array(SCRAPE_ROWS_MAX + 1).fill({}), async () => {
+      const samples = await scrape();
+      const unfinished = Object.entries(samples).filter(([name]) => name.startsWith('holdfast_sagas_unfinished{'));
+      expect(unfinished.reduce((sum, [, count]) => sum + count, 0)).toBe(SCRAPE_ROWS_MAX);
+      expect(samples['holdfast_scrape_truncated{kind="payment"}']).toBe(1);
+      expect(samples['holdfast_scrape_truncated{kind="refund"}']).toBe(0);
+    });
+  });
+
+  test('counts those that need a person by reason', async () => {
+    await withRows([{}, {}], async () => {
+      await env.DB.prepare("UPDATE payments SET attention = 'release_refused' WHERE id LIKE 'pay_row%'").run();
+      const name = 'holdfast_sagas_needing_attention{kind="payment",reason="release_refused"}';
+      expect((await scrape())[name]).toBe(2);
+    });
+  });
+
+  test('has the dead letters that nobody has seen to', async () => {
+    const set = (series: string, value: number) =>
+      env.DB.prepare('INSERT INTO metric_counters (series, value) VALUES (?, ?)').bind(series, value);
+    await env.DB.batch([
+      set('dead_letters.stored', 9),
+      set('dead_letters.redriven', 4),
+      set('dead_letters.discarded', 2),
+    ]);
+    const samples = await scrape();
+    expect(samples.holdfast_dead_letters).toBe(3);
+    expect(samples['holdfast_dead_letters_total{change="stored"}']).toBe(9);
+  });
+
+  test('has what the last sweep and the last finished reconciliation found', async () => {
+    const nowMs = Date.now();
+    const report = { counts: { outbox_stale: 1 }, findings: [{ kind: 'outbox_stale', id: 'pay_1', age_ms: 130_000 }] };
+    const reconciliation = (id: string, status: string, differences: number, createdAtMs: number) =>
+      env.DB.prepare("INSERT INTO reconciliations VALUES (?, 'sandbox', ?, '{}', ?, ?, ?)").bind(
+        id,
+        status,
+        JSON.stringify({ differences }),
+        createdAtMs,
+        createdAtMs,
+      );
+    await env.DB.batch([
+      env.DB.prepare('INSERT INTO sweeps (started_at_ms, finished_at_ms, report) VALUES (1, ?, ?)').bind(
+        nowMs,
+        JSON.stringify(report),
+      ),
+      reconciliation('rec_1', 'finished', 3, nowMs - 60_000),
+      reconciliation('rec_2', 'running', 0, nowMs),
+    ]);
+    const samples = await scrape();
+    expect(samples.holdfast_outbox_age_seconds).toBe(130);
+    expect(samples['holdfast_sweep_findings{finding="outbox_stale"}']).toBe(1);
+    expect(samples['holdfast_sweep_findings{finding="failed"}']).toBe(0);
+    expect(samples.holdfast_reconciliation_differences).toBe(3);
+    expect(samples.holdfast_reconciliation_age_seconds).toBeGreaterThanOrEqual(60);
+  });
+
+  test('has each breaker in one state', async () => {
+    await env.PROVIDER_HEALTH.getByName('borealis').force('open', 'refund');
+    const samples = await scrape();
+    const of = (state: string) =>
+      samples[`holdfast_breaker_state{provider="borealis",operation="refund",state="${state}"}`];
+    expect([of('forced_open'), of('closed'), of('open')]).toEqual([1, 0, 0]);
+    await env.PROVIDER_HEALTH.getByName('borealis').force(null);
+  });
+
+  test.each<[string, Partial<Env>, readonly string[]]>([
+    ['D1 is out of order', { DB: broken<D1Database>() }, ['counters', 'sagas', 'sweeps', 'reconciliation']],
+    ['the breakers do not answer', { PROVIDER_HEALTH: silent() }, ['breakers']],
+    ['the breakers are', { PROVIDER_HEALTH: broken<Env['PROVIDER_HEALTH']>() }, ['breakers']],
+  ])('while %s says which parts it lacks, and has the others', async (_what, changes, lacking) => {
+    const samples = await scrape(changes);
+    for (const part of ['counters', 'sagas', 'sweeps', 'reconciliation', 'breakers']) {
+      expect(samples[`holdfast_scrape_errors{part="${part}"}`], part).toBe(lacking.includes(part) ? 1 : 0);
+    }
+    expect('holdfast_payments_total{status="completed"}' in samples).toBe(!lacking.includes('counters'));
+  });
+});
+
+test('a scrape finds unfinished sagas, and those that need a person, by their indexes', async () => {
+  const explaining = {
+    prepare: (sql: string) => env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`),
+    batch: async (statements: D1PreparedStatement[]) =>
+      (await env.DB.batch<object>(statements)).map((answer) => ({
+        ...answer,
+        // A step of a plan has no sums.
+        results: answer.results.map((step) => ({ ...step, millions: 0, rest: 0 })),
+      })),
+  } as unknown as D1Database;
+  const { unfinished, attention } = await sagaGauges(explaining, Date.now(), SCRAPE_ROWS_MAX);
+  const plan = [...unfinished, ...attention].map((row) => (row as unknown as { detail: string }).detail);
+  expect(plan.filter((step) => /^SCAN (payments|refunds)$/.test(step))).toEqual([]);
+  for (const index of ['payments_by_waiting', 'refunds_by_waiting', 'payments_by_attention', 'refunds_by_attention']) {
+    expect(plan.join('\n')).toContain(index);
+  }
+});

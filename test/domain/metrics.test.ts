@@ -1,4 +1,5 @@
 /** What a run of events adds to the sums, and what the sums look like to Prometheus. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CATALOGUE } from '../../src/domain/events/catalogue.ts';
 import { exposition, type Sample, samplesOfCounts } from '../../src/domain/metrics/exposition.ts';
@@ -148,5 +149,44 @@ describe('the exposition', () => {
     expect(metrics.map(([type]) => type).filter((type) => !Object.hasOwn(COUNTERS, type))).toEqual([]);
     const names = Object.values(FAMILIES).map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe('the names of the metrics', () => {
+  const SUMS = {
+    'step|wallet.debit|10': 1,
+    'step|wallet.debit|ms': 7,
+    'end|payment|completed|250': 1,
+    'end|payment|completed|ms': 120,
+    'outcome|acme|authorize|AUTHORIZED': 2,
+    'cost|of|nothing that is told': 1,
+  };
+  const GAUGES: Sample[] = [
+    { family: 'attention', labels: { kind: 'payment', reason: 'gateway_unknown' }, value: 1 },
+    { family: 'stuck', labels: { kind: 'payment', state: 'authorizing' }, value: 2 },
+    { family: 'unfinished', labels: { kind: 'refund', state: 'refunding' }, value: 3 },
+    { family: 'oldest', labels: { kind: 'payment' }, value: 4.5 },
+    { family: 'limbo', labels: { currency: 'USD' }, value: '5' },
+    { family: 'outboxAge', labels: {}, value: 0 },
+    { family: 'sweepAge', labels: {}, value: 6 },
+    { family: 'sweepFindings', labels: { finding: 'stale_outbox' }, value: 7 },
+    { family: 'reconciliationAge', labels: {}, value: 8 },
+    { family: 'reconciliationDifferences', labels: {}, value: 9 },
+    { family: 'breakers', labels: { provider: 'acme', operation: 'authorize', state: 'open' }, value: 1 },
+    { family: 'truncated', labels: { kind: 'payment' }, value: 0 },
+    { family: 'errors', labels: { part: 'breakers' }, value: 0 },
+  ];
+
+  test('are added to, and never changed: dashboards and alerts know them by fixtures/metrics-v1.txt', () => {
+    const counts = { ...Object.fromEntries(Object.keys(COUNTERS).map((series, at) => [series, 10 + at])), ...SUMS };
+    const text = exposition([...samplesOfCounts(counts), ...GAUGES]);
+    expect(text).toBe(readFileSync(new URL('./fixtures/metrics-v1.txt', import.meta.url), 'utf8'));
+  });
+
+  test.each(Object.entries(FAMILIES))('%s has the labels that its samples have', (id, { labels }) => {
+    const counts = { ...Object.fromEntries(Object.keys(COUNTERS).map((series) => [series, 1])), ...SUMS };
+    const [sample] = [...samplesOfCounts(counts), ...GAUGES].filter(({ family }) => family === id);
+    const own = Object.keys(sample?.labels ?? {}).filter((label) => label !== 'le');
+    expect(own).toEqual([...labels]);
   });
 });

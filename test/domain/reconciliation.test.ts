@@ -18,6 +18,7 @@ import {
 } from '../../src/domain/reconciliation/plan.ts';
 import { type Lists, reconcile } from '../../src/domain/reconciliation/reconcile.ts';
 import { ledgerSpans } from '../../src/domain/reconciliation/spans.ts';
+import differences from './fixtures/differences-v1.json';
 import {
   AT_REST_BEFORE_MS,
   charge,
@@ -215,6 +216,11 @@ const TABLE: readonly (readonly [keyof typeof DIFFERENCE_CLASSES, string, Lists,
 describe('every difference has its class, and its money in doubt', () => {
   test.each(TABLE)('%s: %s', (name, _case, of, inDoubtMinor) => {
     expect(found(of)).toEqual([expect.objectContaining({ class: name, inDoubtMinor })]);
+  });
+
+  test('each is told as it always was: fixtures/differences-v1.json has all of what these cases find', () => {
+    const told = TABLE.map(([name, what, of]) => [`${name}: ${what}`, found(of)]);
+    expect(Object.fromEntries(told)).toEqual(differences);
   });
 
   test('no class is without a case', () => {

@@ -180,7 +180,7 @@ describe('the names of the metrics', () => {
   test('are added to, and never changed: dashboards and alerts know them by fixtures/metrics-v1.txt', () => {
     const counts = { ...Object.fromEntries(Object.keys(COUNTERS).map((series, at) => [series, 10 + at])), ...SUMS };
     const text = exposition([...samplesOfCounts(counts), ...GAUGES]);
-    expect(text).toBe(readFileSync(new URL('./fixtures/metrics-v1.txt', import.meta.url), 'utf8'));
+    expect(text).toBe(readFileSync('test/domain/fixtures/metrics-v1.txt', 'utf8'));
   });
 
   test.each(Object.entries(FAMILIES))('%s has the labels that its samples have', (id, { labels }) => {

@@ -140,6 +140,158 @@ describe('the spans of a log', () => {
   });
 });
 
+describe('what a span tells', () => {
+  const event = (name: string, atMs: number, provider?: string, gateway_status?: string) => ({
+    name,
+    atMs,
+    attributes: { 'holdfast.provider': provider, 'holdfast.gateway_status': gateway_status },
+  });
+  const idOf = (n: number): string => `80000000000000${String(n).padStart(2, '0')}`;
+
+  test('of a run and of its commands, whole', () => {
+    const log = logOf([
+      ['payment.created', { status: 'PENDING' }],
+      ['orchestrator.gateway.authorize', { provider: 'acme' }],
+      answer('authorize', 'UNKNOWN'),
+      [
+        'payment_gateway.response',
+        { operation: 'authorize', gateway_status: 'DECLINED', decline_code: 'lost', provider: 'borealis' },
+      ],
+      ['payment.failed', { status: 'FAILED', failure_code: 'gateway_declined' }],
+      ['orchestrator.notify.payment_failure', { provider: 'told' }],
+    ]);
+    const command = { traceId: TRACE, parentSpanId: idOf(1), kind: 'internal' };
+    expect(sagaSpans(log)).toEqual([
+      {
+        traceId: TRACE,
+        spanId: idOf(1),
+        parentSpanId: CALLER,
+        name: 'saga payment',
+        kind: 'internal',
+        startAtMs: 10,
+        endAtMs: 50,
+        attributes: {
+          'holdfast.entity_id': 'pay_1',
+          'holdfast.payment_id': 'pay_1',
+          'holdfast.merchant': 'default',
+          'holdfast.event_type': 'payment.failed',
+          'holdfast.state': 'FAILED',
+          'holdfast.outcome': 'gateway_declined',
+        },
+        events: [event('payment.created', 10), event('payment.failed', 50)],
+        isError: false,
+      },
+      {
+        ...command,
+        spanId: idOf(2),
+        name: 'orchestrator.gateway.authorize',
+        startAtMs: 20,
+        endAtMs: 40,
+        attributes: {
+          'holdfast.effect_id': 'orchestrator.gateway.authorize.pay_1',
+          'holdfast.event_type': 'payment_gateway.response',
+          'holdfast.provider': 'borealis',
+          'holdfast.gateway_status': 'DECLINED',
+          'holdfast.state': undefined,
+          'holdfast.outcome': 'lost',
+        },
+        events: [
+          event('payment_gateway.response', 30, 'acme', 'UNKNOWN'),
+          event('payment_gateway.response', 40, 'borealis', 'DECLINED'),
+        ],
+        isError: false,
+      },
+      {
+        ...command,
+        spanId: idOf(6),
+        name: 'orchestrator.notify.payment_failure',
+        startAtMs: 60,
+        endAtMs: 60,
+        attributes: {
+          'holdfast.effect_id': 'orchestrator.notify.payment_failure.pay_1',
+          'holdfast.event_type': undefined,
+          'holdfast.provider': 'told',
+          'holdfast.gateway_status': undefined,
+          'holdfast.state': undefined,
+          'holdfast.outcome': undefined,
+        },
+        events: [],
+        isError: false,
+      },
+    ]);
+  });
+
+  test('of a refund, whose reservation and settlement are outcomes of its commands', () => {
+    const log = logOf([
+      ['refund.created'],
+      ['orchestrator.payment.reserve_refund'],
+      ['payment.refund_reserved', { status: 'RESERVED' }],
+      ['orchestrator.wallet.credit'],
+      ['wallet.credit_failed', { status: 'REFUSED' }],
+      ['orchestrator.payment.settle_refund'],
+      ['payment.refund_settled', { status: 'SETTLED' }],
+      ['refund.completed', { status: 'COMPLETED' }],
+    ]);
+    expect(told(sagaSpans(log))).toEqual([
+      ['saga refund', 10, 80, 'COMPLETED'],
+      ['orchestrator.payment.reserve_refund', 20, 30, 'RESERVED'],
+      ['orchestrator.wallet.credit', 40, 50, 'REFUSED'],
+      ['orchestrator.payment.settle_refund', 60, 70, 'SETTLED'],
+    ]);
+    expect(sagaSpans(log)[0]?.events.map(({ name }) => name)).toEqual(['refund.created', 'refund.completed']);
+  });
+
+  test.each([
+    ['UNKNOWN', true],
+    ['VOID_FAILED', true],
+    ['REFUND_FAILED', true],
+    ['DECLINED', false],
+    ['VOIDED', false],
+  ])('with an answer of %s is an error: %s', (status, isError) => {
+    const log = logOf([
+      ['payment.created'],
+      ['orchestrator.gateway.refund'],
+      answer('refund', status),
+      ['payment.failed'],
+    ]);
+    expect(sagaSpans(log)[1]?.isError).toBe(isError);
+  });
+
+  test('is never shorter than nothing, where an outcome comes from a clock that is behind', () => {
+    const log = logOf([['payment.created'], ['orchestrator.wallet.debit'], ['wallet.debit'], ['payment.completed']]);
+    const behind = log.map((each, at) => (at === 2 ? { ...each, timestamp: new Date(5).toISOString() } : each));
+    expect(told(sagaSpans(behind))[1]).toEqual(['orchestrator.wallet.debit', 20, 20, undefined]);
+  });
+
+  test('ends with the last ending, whatever came before it and after', () => {
+    const log = logOf([
+      ['payment.created'],
+      ['payment.needs_attention', { reason: 'late' }],
+      ['payment.completed', { status: 'COMPLETED' }],
+      ['payment.resolved'],
+    ]);
+    expect(sagaSpans(log)[0]).toMatchObject({ endAtMs: 30, isError: false });
+    expect(sagaSpans(logOf([['payment.created'], ['payment.needs_attention']]))[0]).toMatchObject({
+      attributes: { 'holdfast.state': 'NEEDS_ATTENTION', 'holdfast.outcome': undefined },
+      isError: true,
+    });
+  });
+
+  test('names no member that is no text, and no event that is no fact of the catalogue', () => {
+    const log = logOf([
+      ['payment.created', { provider: 7 }],
+      ['payment.strange_thing'],
+      ['metrics.payment.success'],
+      ['xpayment.completed'],
+      ['payment.completed', { status: 'COMPLETED' }],
+      ['payment.completedx'],
+    ]);
+    expect(sagaSpans(log)[0]?.events).toEqual([event('payment.created', 10), event('payment.completed', 50)]);
+    expect(endsSaga(log.slice(0, 4))).toBe(false);
+    expect(endsSaga(log.slice(5))).toBe(false);
+  });
+});
+
 test('an attribute that is not on the list, or is too long, is not exported', () => {
   const [saga] = sagaSpans(FAILOVER);
   const attributes = { 'holdfast.provider': 'x'.repeat(1_000), token: 'a-token' };

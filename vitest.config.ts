@@ -111,7 +111,7 @@ export default defineConfig({
       {
         // Many payments at once, and providers that do not answer, with the sandbox's own times: sending again early would
         // add load to load.
-        plugins: [workersRuntime({})],
+        plugins: [workersRuntime({ DEAD_COMMANDS: process.env.DEAD_COMMANDS ?? '250' })],
         test: {
           name: 'stories',
           include: ['test/{contention,stories}/**/*.test.ts'],

@@ -49,6 +49,10 @@ export const PROOFS: readonly (readonly [RegExp, Proof])[] = [
     { by: 'test/crashes/crash-points.crash.test.ts', names: 'CRASH_PAIRS' },
   ],
   [
+    /^DEAD_COMMANDS=\d+ npx vitest run --project stories /,
+    { by: 'test/contention/dead-letters.flow.test.ts', names: 'DEAD_COMMANDS' },
+  ],
+  [
     /^HOLDFAST_RUNS=\d+ npx vitest run --project domain /,
     { by: 'test/domain/ledger.property.test.ts', names: 'HOLDFAST_RUNS' },
   ],

@@ -1,11 +1,12 @@
 /** Run by scripts/mutate.ts only. Each test leaves the mutants of its function to the fate that the function's name tells. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   killedBySeededTest,
   killedBySilenceRounds,
   killedCovers,
   killedFirst,
   killedFirstOf,
+  killedInDescribe,
   killedTable,
   survivedIsLarge,
   survivedTable,
@@ -24,6 +25,14 @@ test('a table is what it says', () => {
 test('the first of the steps is one', () => {
   expect(killedFirst).toBe('hold');
   expect(() => killedFirstOf([])).toThrow('no step');
+});
+
+describe('states', () => {
+  const [begun = '', ended = ''] = killedInDescribe(['begun']);
+  if (begun !== 'begun' || ended !== 'ended') throw new RangeError('no states');
+  test('are in order', () => {
+    expect(begun < ended).toBe(true);
+  });
 });
 
 test(`an amount is doubled (seed ${process.env.HOLDFAST_SEED ?? Date.now()})`, () => {

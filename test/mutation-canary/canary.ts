@@ -23,6 +23,11 @@ export function killedFirstOf(steps: readonly string[]): string {
   return first;
 }
 
+/** Called by the body of a `describe`, which throws with it when it is wrong: vitest then has a failed file, and no test. */
+export function killedInDescribe(states: readonly string[]): readonly string[] {
+  return [...states, 'ended'];
+}
+
 /** Its only test has a seed in its name: when seeds are not fixed, the harness asks for a test that is not there. */
 export function killedBySeededTest(amountMinor: number): number {
   return amountMinor * 2;

@@ -22,3 +22,8 @@ declare module '*?raw' {
   const text: string;
   export default text;
 }
+
+/** vitest under a name that the mutation run does not replace (vitest.mutation.config.ts). */
+declare module 'vitest-itself' {
+  export * from 'vitest';
+}

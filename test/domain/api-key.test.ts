@@ -11,6 +11,7 @@ import {
   isBootstrapTimely,
   mintApiKey,
   PLATFORM_MERCHANT,
+  PLATFORM_SCOPES,
   parseApiKey,
   parseBootstrapToken,
 } from '../../src/domain/api-key.ts';
@@ -34,10 +35,18 @@ describe('an id', () => {
     expect(apiKeyId(2n ** 127n)).not.toBe(apiKeyId(0n));
   });
 
+  test.each([`${ID}0`, `x${ID}`, ID.slice(0, -1), ID.slice(3), `${ID}\n`])('is not %j', (text) => {
+    expect(API_KEY_ID_PATTERN.test(text)).toBe(false);
+  });
+
   test('and the mode name its object', () => {
     expect(apiKeyObjectName('live', 'ak_1')).toBe('live|ak_1');
     expect(apiKeyObjectName('sandbox', 'ak_1')).toBe('sandbox|ak_1');
   });
+});
+
+test('a platform key may operate, and nothing else', () => {
+  expect(PLATFORM_SCOPES).toEqual(['ops']);
 });
 
 test('what stands for no merchant is no merchant’s id', () => {
@@ -163,6 +172,7 @@ describe('a bootstrap token', () => {
     token.replace('_1800000000', '_'),
     token.replace('_1800000000', `_${'1'.repeat(12)}`),
     token.replace('hfboot', 'hf'),
+    `x${token}`,
   ])('is not read out of %j', (text) => {
     expect(parseBootstrapToken(text)).toBeNull();
   });

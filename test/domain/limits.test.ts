@@ -16,6 +16,8 @@ describe('what is published stays', () => {
     ['PREFER_WAIT_SECONDS_MAX', 25],
     ['RETENTION_MS', 30 * 86_400_000],
     ['HOLD_TTL_MS', 7 * 86_400_000],
+    ['API_KEY_OVERLAP_SECONDS_DEFAULT', 86_400],
+    ['API_KEY_OVERLAP_SECONDS_MAX', 2_592_000],
   ])('%s is %d', (name, value) => {
     expect(LIMITS.get(name)).toBe(value);
   });

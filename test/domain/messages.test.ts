@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { deadMessageSchema, publicationSchema } from '../../src/domain/messages.ts';
+import { deadMessageSchema, publicationSchema, recordMessageSchema } from '../../src/domain/messages.ts';
 import { paymentRow } from '../../src/domain/payment-view.ts';
 import { refundRow } from '../../src/domain/refund-view.ts';
 import { RefundDriver } from '../support/refund-saga.ts';
@@ -89,5 +89,25 @@ describe('a message that died', () => {
     ['with no reason', { reason: undefined }],
   ])('%s is refused', (_what, change) => {
     expect(deadMessageSchema.safeParse({ ...DEAD, ...change }).success).toBe(false);
+  });
+});
+
+describe('a wallet on its way to the directory', () => {
+  const wallet = { id: 'wal-1', merchant: 'default', mode: 'live', currency: 'USD', created_at_ms: 1 };
+  const isTaken = (body: unknown) => recordMessageSchema.safeParse(body).success;
+
+  test('is all that the directory holds of it, in either mode, and is no publication', () => {
+    expect(recordMessageSchema.parse({ kind: 'wallet_opened', wallet })).toEqual({ kind: 'wallet_opened', wallet });
+    expect(isTaken({ kind: 'wallet_opened', wallet: { ...wallet, mode: 'sandbox' } })).toBe(true);
+    expect(isTaken({ kind: '', wallet })).toBe(false);
+    expect(isTaken({ kind: 'publication', wallet })).toBe(false);
+  });
+
+  test.each(Object.keys(wallet))('is refused without its %s', (member) => {
+    expect(isTaken({ kind: 'wallet_opened', wallet: { ...wallet, [member]: undefined } })).toBe(false);
+  });
+
+  test.each([['test'], [''], [null]])('is refused in the mode %j', (mode) => {
+    expect(isTaken({ kind: 'wallet_opened', wallet: { ...wallet, mode } })).toBe(false);
   });
 });

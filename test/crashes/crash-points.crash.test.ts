@@ -65,6 +65,13 @@ async function differing(flow: FlowName, plans: readonly Plan[], name: string): 
   return differ;
 }
 
+/** The pairs whose turn it is. */
+function shareOf(flow: FlowName, pairs: readonly (readonly string[])[]): Plan[] {
+  const turn = Date.now() % PAIRS_SHARE;
+  console.info(`P3 ${flow}: the pairs from ${turn} on, one in ${PAIRS_SHARE}`);
+  return pairs.filter((_, index) => index % PAIRS_SHARE === turn).map((pair) => planFor(pair));
+}
+
 describe.each(FLOW_NAMES)('%s', (flow) => {
   test('an uninterrupted run passes every point of the table, and no other', () => {
     const passed = new Set(uninterrupted.get(flow)?.passed.filter((point) => !isRecovery(point)));
@@ -82,17 +89,18 @@ describe.each(FLOW_NAMES)('%s', (flow) => {
 describe.each(env.CRASH_PAIRS === 'all' ? FLOW_NAMES : (['balance'] as const))('%s', (flow) => {
   test('crashes at any two points change nothing of how it ends', async () => {
     const points = POINTS[flow];
-    const turn = Date.now() % PAIRS_SHARE;
     const all = points.flatMap((first, index) => points.slice(index).map((second) => [first, second]));
-    const pairs = all.filter((_, index) => index % PAIRS_SHARE === turn).map((pair) => planFor(pair));
-    console.info(`P3 ${flow} two: the pairs from ${turn} on, one in ${PAIRS_SHARE}`);
+    const pairs = shareOf(flow, all);
     const differ = await differing(flow, pairs, 'two');
     console.info(`P3 ${flow} two: ${pairs.filter(({ left }) => left.length > 0).length} pairs met one crash only`);
     expect(differ.slice(0, SHOWN_MAX)).toEqual([]);
   });
 
   test('a crash on the way back from a crash changes nothing of how it ends', async () => {
-    const pairs = POINTS[flow].flatMap((first) => RECOVERY.map((second) => planFor([first, second])));
+    const pairs = shareOf(
+      flow,
+      POINTS[flow].flatMap((first) => RECOVERY.map((second) => [first, second])),
+    );
     const differ = await differing(flow, pairs, 'back');
     expect(differ.slice(0, SHOWN_MAX)).toEqual([]);
   });

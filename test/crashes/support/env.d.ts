@@ -1,6 +1,6 @@
 declare namespace Cloudflare {
   interface Env {
-    /** `all`: every pair of points of every flow, not of one. */
+    /** Which pairs of points: `all`, of every flow; `balance`, all of that flow; empty, a third of them. */
     CRASH_PAIRS?: string;
   }
 }

@@ -67,7 +67,7 @@ describe('pages of any size', () => {
         expect(paged.found.length).toBeGreaterThan(0);
         expect(walk(rowsOf(store, entries as LedgerEntry[]), 100_000).found.length).toBeGreaterThan(0);
       }),
-      { seed: SEED, numRuns: 300 },
+      { seed: SEED, numRuns: Number(process.env.HOLDFAST_RUNS ?? 300) },
     );
   });
 

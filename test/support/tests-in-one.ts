@@ -7,7 +7,7 @@ import { test } from 'vitest';
 
 const ROOT = '../..';
 const files = globSync(process.env.HOLDFAST_MUTATION_TESTS ?? 'test/domain/**/*.test.ts');
-const cost = (file: string) => (/property|replay/.test(file) ? 1 : 0);
+const cost = (file: string) => (/property|replay|audit-wallet/.test(file) ? 1 : 0);
 
 for (const file of files.toSorted((left, right) => cost(left) - cost(right) || (left < right ? -1 : 1))) {
   try {

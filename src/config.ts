@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { type ProvidersConfig, providersConfigOf, providerVarsSchema } from './config-providers.ts';
 import { TRACES_RATIO_DEFAULT, type TracingConfig, tracingConfigOf, tracingVarsSchema } from './config-tracing.ts';
+import { HOUR_MS, SECOND_MS } from './domain/limits.ts';
 import type { SagaPolicy } from './domain/saga/policy.ts';
 import { SAGA_POLICIES } from './domain/saga/policy.ts';
 
@@ -41,6 +42,8 @@ export const varsSchema = z.object({
   API_KEY_SECRET: z.string().min(32).optional(),
   /** Sandbox only, for tests and drills: how soon a command with no outcome is sent again, in milliseconds. */
   SAGA_RESEND_FIRST_MS: z.coerce.number().int().min(10).max(60_000).optional(),
+  /** Sandbox only, for load on one machine: how long the gateway's step may begin calls, in milliseconds. */
+  SAGA_AUTHORIZE_BUDGET_MS: z.coerce.number().int().min(SECOND_MS).max(HOUR_MS).optional(),
   /** Both or neither: notifications are mailed from and to these addresses, through the binding EMAIL. */
   NOTIFY_EMAIL_FROM: z.email().optional(),
   NOTIFY_EMAIL_TO: z.email().optional(),
@@ -66,7 +69,7 @@ export function readConfig(env: object): ConfigResult {
 export function parseConfig(env: object): ConfigResult {
   const vars = varsSchema.safeParse(env);
   if (!vars.success) return { ok: false, problems: vars.error.issues.map((issue) => issue.path.join('.')) };
-  const { MODE: mode, AUTH: auth, API_KEY_SECRET: keySecret, SAGA_RESEND_FIRST_MS: firstMs } = vars.data;
+  const { MODE: mode, AUTH: auth, API_KEY_SECRET: keySecret } = vars.data;
   if (mode === 'live' && auth === 'open') return { ok: false, problems: ['AUTH'] };
   const { RATE_LIMITS: rateLimits } = vars.data;
   if (mode === 'live' && rateLimits === 'off') return { ok: false, problems: ['RATE_LIMITS'] };
@@ -85,7 +88,7 @@ export function parseConfig(env: object): ConfigResult {
     mode,
     auth,
     rateLimits,
-    policy: policyOf(mode, firstMs),
+    policy: mode === 'sandbox' ? sandboxPolicy(vars.data) : SAGA_POLICIES.live,
     providers,
     sampleRatio,
     ...keys,
@@ -95,12 +98,16 @@ export function parseConfig(env: object): ConfigResult {
   return { ok: true, config };
 }
 
-function policyOf(mode: Config['mode'], firstMs: number | undefined): SagaPolicy {
-  const policy = SAGA_POLICIES[mode];
-  if (mode !== 'sandbox' || firstMs === undefined) return policy;
+/** The sandbox's times, but for those that its vars set. */
+function sandboxPolicy(vars: z.infer<typeof varsSchema>): SagaPolicy {
+  const { SAGA_RESEND_FIRST_MS: firstMs, SAGA_AUTHORIZE_BUDGET_MS: authorizeBudgetMs } = vars;
+  const { sandbox } = SAGA_POLICIES;
   return {
-    ...policy,
-    resend: { ...policy.resend, firstMs },
-    resendGateway: { ...policy.resendGateway, firstMs },
+    ...sandbox,
+    ...(firstMs !== undefined && {
+      resend: { ...sandbox.resend, firstMs },
+      resendGateway: { ...sandbox.resendGateway, firstMs },
+    }),
+    ...(authorizeBudgetMs !== undefined && { authorizeBudgetMs }),
   };
 }

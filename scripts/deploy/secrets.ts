@@ -47,8 +47,8 @@ export const SECRET_GROUPS: readonly SecretGroup[] = [
   ),
 ];
 
-/** What a deploy sets by wrangler.toml, or never: the last two are for drills and load on a machine of one's own. */
-export const NOT_SECRETS = ['MODE', 'AUTH', 'SAGA_RESEND_FIRST_MS', 'RATE_LIMITS'];
+/** What a deploy sets by wrangler.toml, or never: the last three are for drills and load on a machine of one's own. */
+export const NOT_SECRETS = ['MODE', 'AUTH', 'SAGA_RESEND_FIRST_MS', 'SAGA_AUTHORIZE_BUDGET_MS', 'RATE_LIMITS'];
 
 export function groupsOf(environment: Environment): readonly SecretGroup[] {
   return SECRET_GROUPS.filter(({ environments }) => environments.includes(environment));

@@ -5,7 +5,6 @@
 import { createExecutionContext, createMessageBatch, getQueueResult, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import type { ChargeEntry } from '../../durable-objects/sandbox-provider/books.ts';
 import { seededRandom } from '../../durable-objects/sandbox-provider/seeded.ts';
 import { consumeBatch } from '../../queues/index.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
@@ -14,7 +13,7 @@ import { paymentObjectId } from '../../src/stubs.ts';
 import { message } from '../queues/messages.ts';
 import { balance, discard, letters, type Redrive, redriveAll } from '../support/dead-letters.ts';
 import { type Delivery, killMessages, kindOf, loseMessages } from '../support/losses.ts';
-import { createPayment, json, openWallet, provider, terminal, until } from '../support/payments.ts';
+import { chargesAt, createPayment, json, openWallet, terminal, until } from '../support/payments.ts';
 
 const SEED = Date.now() % 2 ** 31;
 const COUNT = 1_000;
@@ -211,13 +210,7 @@ async function entriesByPayment(walletId: string): Promise<Map<string, string[]>
 
 /** By payment, what the provider's own books say: status and calls of authorize of each charge. */
 async function chargesByPayment(): Promise<Map<string, string[]>> {
-  const all: ChargeEntry[] = [];
-  for (let more = true; more; ) {
-    const page = await provider('acme').books({ afterCharge: all.at(-1)?.key ?? '' });
-    all.push(...page.charges);
-    more = page.more;
-  }
-  const groups = Map.groupBy(all, (charge) => charge.paymentId);
+  const groups = Map.groupBy(await chargesAt('acme'), (charge) => charge.paymentId);
   return new Map(
     [...groups].map(([id, charges]) => [id, charges.map((each) => `${each.status} ${each.calls.authorize}`)]),
   );

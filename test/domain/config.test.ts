@@ -125,6 +125,17 @@ describe('the configuration', () => {
     ['a re-send time is below 10 ms', { ...SANDBOX, SAGA_RESEND_FIRST_MS: '9' }, ['SAGA_RESEND_FIRST_MS']],
     ['a re-send time is above a minute', { ...SANDBOX, SAGA_RESEND_FIRST_MS: '60001' }, ['SAGA_RESEND_FIRST_MS']],
     [
+      'an authorize budget is no number',
+      { ...SANDBOX, SAGA_AUTHORIZE_BUDGET_MS: 'long' },
+      ['SAGA_AUTHORIZE_BUDGET_MS'],
+    ],
+    ['an authorize budget is below 1 s', { ...SANDBOX, SAGA_AUTHORIZE_BUDGET_MS: '999' }, ['SAGA_AUTHORIZE_BUDGET_MS']],
+    [
+      'an authorize budget is above an hour',
+      { ...SANDBOX, SAGA_AUTHORIZE_BUDGET_MS: '3600001' },
+      ['SAGA_AUTHORIZE_BUDGET_MS'],
+    ],
+    [
       'a re-send time is wrong, even where it is not used',
       { ...LIVE, SAGA_RESEND_FIRST_MS: 'x' },
       ['SAGA_RESEND_FIRST_MS'],
@@ -151,13 +162,20 @@ describe('the configuration', () => {
     }
   });
 
+  test('lets a sandbox call providers for longer, and changes nothing else', () => {
+    for (const authorizeBudgetMs of [1_000, 3_600_000]) {
+      const result = parseConfig({ ...SANDBOX, SAGA_AUTHORIZE_BUDGET_MS: String(authorizeBudgetMs) });
+      expect(result.ok && result.config.policy).toEqual({ ...SAGA_POLICIES.sandbox, authorizeBudgetMs });
+    }
+  });
+
   test('lets a sandbox lift the rate limits, by name', () => {
     expect(parseConfig({ ...SANDBOX, RATE_LIMITS: 'off' })).toMatchObject({ ok: true, config: { rateLimits: 'off' } });
     expect(parseConfig({ ...LIVE, RATE_LIMITS: 'on' })).toMatchObject({ ok: true, config: { rateLimits: 'on' } });
   });
 
-  test('ignores the sandbox re-send time in live mode', () => {
-    const result = parseConfig({ ...LIVE, SAGA_RESEND_FIRST_MS: '10' });
+  test('ignores the sandbox times in live mode', () => {
+    const result = parseConfig({ ...LIVE, SAGA_RESEND_FIRST_MS: '10', SAGA_AUTHORIZE_BUDGET_MS: '1000' });
     expect(result.ok && result.config.policy).toEqual(SAGA_POLICIES.live);
   });
 

@@ -1,5 +1,6 @@
 /** What flow tests do as a client would: post, wait with a bound, read the wallet, and look into the provider's books. */
 import { env, exports } from 'cloudflare:workers';
+import type { ChargeEntry } from '../../durable-objects/sandbox-provider/books.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { EntryView, WalletView } from '../../src/domain/rpc.ts';
 
@@ -103,6 +104,17 @@ export async function timeline(id: string): Promise<string[]> {
 
 export function provider(name: string) {
   return env.SANDBOX_PROVIDER.getByName(name);
+}
+
+/** Every charge in a provider's own books. */
+export async function chargesAt(name: string): Promise<readonly ChargeEntry[]> {
+  const all: ChargeEntry[] = [];
+  for (let more = true; more; ) {
+    const page = await provider(name).books({ afterCharge: all.at(-1)?.key ?? '' });
+    all.push(...page.charges);
+    more = page.more;
+  }
+  return all;
 }
 
 /** What a provider's own books say of a payment, or null when it knows nothing of it. */

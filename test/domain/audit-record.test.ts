@@ -10,6 +10,9 @@ import {
 } from '../../src/domain/audit/operators-log.ts';
 import { addBalances, auditTotals } from '../../src/domain/audit/totals.ts';
 import { canonicalJson, sha256Hex } from '../../src/domain/canonical.ts';
+import { COST_SERIES } from '../../src/domain/cost/series.ts';
+import { DEAD_LETTER_SERIES } from '../../src/domain/dead-letter.ts';
+import { WEBHOOK_SERIES } from '../../src/domain/webhook.ts';
 
 const SUCCESS = 'metrics.payment.success';
 
@@ -25,13 +28,15 @@ describe('counters', () => {
     expect(second).toEqual({ counts: { [SUCCESS]: 3, 'metrics.gateway.unknown': 1 }, findings: [] });
   });
 
-  test.each<[string, Partial<EventRow>]>([
-    ['no JSON', { events: '[{' }],
-    ['no list', { events: '{}' }],
-    ['fewer events than it says', { last: 9 }],
-    ['no payment', { ownerCreatedAtMs: null }],
-  ])('finds a run with %s', (_, changes) => {
-    expect(countEvents({}, [run(1, [SUCCESS], changes)]).findings.length).toBeGreaterThan(0);
+  test.each<[string, Partial<EventRow>, readonly string[]]>([
+    ['no JSON', { events: '[{' }, ['the run cannot be read: SyntaxError']],
+    ['no list', { events: '{}' }, ['has undefined events', 'the run cannot be read: TypeError']],
+    ['fewer events than it says', { last: 9 }, ['has 1 events']],
+    ['no payment', { ownerCreatedAtMs: null }, ['the record has no payment or refund of it']],
+  ])('finds a run with %s', (_, changes, whats) => {
+    expect(countEvents({}, [run(1, [SUCCESS], changes)]).findings).toEqual(
+      whats.map((what) => ({ where: 'run 1 of pay_1', rule: 'S9', what })),
+    );
   });
 
   test.each([
@@ -47,9 +52,31 @@ describe('counters', () => {
     expect(result).toHaveLength(findings);
   });
 
-  test('finds a series that no event moves, and leaves those that endpoints report', () => {
-    expect(compareCounters({}, { 'metrics.payment.succest': 0 }, { 'metrics.payment.succest': 0 })).toHaveLength(1);
-    expect(compareCounters({}, {}, { 'metrics.notification.delivered': 5 })).toEqual([]);
+  test('tells what the counter says and what the log has, each as a range where it moved meanwhile', () => {
+    const findings = (count: number, before: number, after: number, meanwhile: number) =>
+      compareCounters({ [SUCCESS]: count }, { [SUCCESS]: before }, { [SUCCESS]: after }, { [SUCCESS]: meanwhile });
+    const told = (what: string) => [{ where: `counter ${SUCCESS}`, rule: 'counter', what }];
+    expect(findings(3, 4, 4, 0)).toEqual(told('says 4; the event log has 3'));
+    expect(findings(3, 6, 7, 2)).toEqual(told('says 6 to 7; the event log has 3 to 5'));
+    expect(findings(3, 5, 7, 2)).toEqual([]);
+  });
+
+  test('finds a series that no event moves', () => {
+    const stored = { 'metrics.payment.succest': 0 };
+    expect(compareCounters({}, stored, stored)).toEqual([
+      { where: 'counter metrics.payment.succest', rule: 'counter', what: 'no event of the catalogue moves it' },
+    ]);
+  });
+
+  test.each([...Object.values(WEBHOOK_SERIES), ...Object.values(DEAD_LETTER_SERIES), ...COST_SERIES])(
+    'leaves %s, which others report',
+    (series) => {
+      expect(compareCounters({}, { [series]: 5 }, { [series]: 5 })).toEqual([]);
+    },
+  );
+
+  test('have no sums where their row holds none', () => {
+    expect(countsOf([{ series: SUCCESS, value: 2, sums: null }])).toEqual({ [SUCCESS]: 2 });
   });
 });
 
@@ -99,9 +126,9 @@ describe('totals', () => {
   test('do not offset each other across currencies', () => {
     const more = addBalances({}, 'USD', { ...sound, settled: 4 });
     const both = addBalances(more, 'EUR', { ...sound, settled: 2 });
-    expect(auditTotals(both).map(({ where, what }) => `${where}: ${what}`)).toEqual([
-      'all wallets in USD: available + held + settled − external is 1',
-      'all wallets in EUR: available + held + settled − external is -1',
+    expect(auditTotals(both).map(({ where, rule, what }) => `${rule}, ${where}: ${what}`)).toEqual([
+      'X1, all wallets in USD: available + held + settled − external is 1',
+      'X1, all wallets in EUR: available + held + settled − external is -1',
     ]);
   });
 });

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { auditWallet, type StoredWalletRows } from '../../src/domain/audit/wallet.ts';
 import type { LedgerEntry } from '../../src/domain/ledger/entry.ts';
-import type { LedgerAuditState } from '../../src/domain/ledger/replay.ts';
-import { everyEntryType } from './ledger/builders.ts';
+import type { LedgerAuditState, Violation } from '../../src/domain/ledger/replay.ts';
+import { command, everyEntryType, execute } from './ledger/builders.ts';
 import type { MemoryStore } from './ledger/memory-store.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? Date.now() % 2 ** 31);
@@ -69,6 +69,50 @@ describe('pages of any size', () => {
       }),
       { seed: SEED, numRuns: Number(process.env.HOLDFAST_RUNS ?? 300) },
     );
+  });
+
+  describe('of a wallet that goes on meanwhile', () => {
+    const PAGE = 7;
+    /** How holds end, under ids before and after any place that the pages of resolutions have come to. */
+    const MEANWHILE = ['0', '50', '999'];
+
+    /** @param atPage before which page the wallet goes on. */
+    function walkOn(atPage: number, after: (store: MemoryStore) => void): readonly string[] {
+      const store = everyEntryType();
+      for (const n of [0, 999]) execute(store, [command('hold', n)]);
+      let rows = rowsOf(store);
+      let state: LedgerAuditState | null = null;
+      const found: Violation[] = [];
+      for (let page = 0; page === 0 || state !== null; page++) {
+        if (page === atPage) {
+          for (const n of MEANWHILE) execute(store, [command('debit', Number(n))]);
+          after(store);
+          rows = rowsOf(store);
+        }
+        const { violations, next } = auditWallet(rows, state, PAGE);
+        found.push(...violations);
+        state = next;
+      }
+      return found.map(({ invariant, sequence, detail }) => `${invariant} ${sequence} ${detail}`);
+    }
+
+    const pages = Math.ceil(everyEntryType().entries.length / PAGE);
+    const everyPage = Array.from({ length: 2 * pages }, (_, page) => page);
+
+    test('find nothing, wherever they have come to', () => {
+      for (const page of everyPage)
+        expect(
+          walkOn(page, () => {}),
+          `page ${page}`,
+        ).toEqual([]);
+    });
+
+    test.each(MEANWHILE)('find that the resolution of payment %s is not stored', (n) => {
+      for (const page of everyPage) {
+        const found = walkOn(page, (store) => store.resolutions.delete(`pay_${n}`));
+        expect(found, `page ${page}`).toEqual(['L5 null resolutions']);
+      }
+    });
   });
 
   test('find that an object holds no wallet', () => {

@@ -141,6 +141,16 @@ describe('the audit', () => {
     expect(told({ ...stored, openHolds: new Map() })).toEqual(['L5 open holds']);
   });
 
+  test('finds a hold that is open and resolved', () => {
+    const stored = sound();
+    const [paymentId = ''] = stored.openHolds.keys();
+    const resolutions = new Map([...stored.resolutions, [paymentId, 'debited'] as const]);
+    expect(told({ ...stored, resolutions })).toEqual([
+      'L5 resolutions',
+      `L3 the hold of ${paymentId} is open and resolved`,
+    ]);
+  });
+
   test('does not ask in which order a store has its resolutions', () => {
     const stored = sound();
     expect(found({ ...stored, resolutions: new Map([...stored.resolutions].toReversed()) })).toEqual([]);

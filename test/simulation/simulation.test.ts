@@ -9,8 +9,12 @@ import { runSagas } from './run.ts';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? 20_261_124);
 const SAGAS = Number(process.env.HOLDFAST_SAGAS ?? 100_000);
-/** P1: a hundred thousand sagas in a minute. */
+/**
+ * P1: a hundred thousand sagas in a minute of a core of the machine that docs/proof.md names, where a yardstick takes
+ * YARDSTICK_SECONDS. The ratio is what a slower machine does not change.
+ */
 const CORE_SECONDS_MAX = 60;
+const YARDSTICK_SECONDS = 0.6;
 /** Long enough to tell runs apart. */
 const SHORT = 500;
 
@@ -23,7 +27,7 @@ test('no schedule of faults breaks an invariant, and every cell of the fault mat
   expect(result.sagas).toBeGreaterThanOrEqual(SAGAS);
   expect(missed(result, HITS_MIN)).toEqual([]);
   // Of a core, not on the clock: what else runs on the machine is not the simulator's fault.
-  expect(took.coreSeconds / result.sagas).toBeLessThan(CORE_SECONDS_MAX / 100_000);
+  expect(took.yardsticks / result.sagas).toBeLessThan(CORE_SECONDS_MAX / YARDSTICK_SECONDS / 100_000);
 });
 
 test('the same seed gives the same trace, and another seed another', () => {

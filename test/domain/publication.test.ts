@@ -74,6 +74,13 @@ describe('the runs of a log', () => {
     ]);
   });
 
+  test('have the cost that their closing commit tells, and none where it tells none', () => {
+    const cost = { d1_rows_written: 3 };
+    const [told, untold] = runsOf([{ ...commit(true, 1), runCost: cost }, commit(true, 2)]);
+    expect(told?.cost).toEqual(cost);
+    expect(untold).not.toHaveProperty('cost');
+  });
+
   test('pass over a commit with no event', () => {
     expect(runsOf([commit(true), commit(true, 1)]).map(({ first, last }) => [first, last])).toEqual([[1, 1]]);
   });

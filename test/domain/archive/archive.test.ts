@@ -143,7 +143,11 @@ describe('a dossier', () => {
   });
 
   test('is checked against a tombstone: row, log, and whose it is', () => {
-    const whats = (one: ArchivedSaga, own = tombstone) => checkSaga(one, own).map(({ where, what }) => [where, what]);
+    const whats = (one: ArchivedSaga, own = tombstone) =>
+      checkSaga(one, own).map(({ where, rule, what }) => {
+        expect(rule).toBe('seal');
+        return [where, what];
+      });
     expect(whats(saga)).toEqual([]);
     expect(whats({ ...saga, row: { ...saga.row, status: 'FAILED' } })).toEqual([
       [row.id, 'the row is not what its tombstone proves'],

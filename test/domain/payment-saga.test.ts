@@ -323,6 +323,26 @@ describe('an authorization that provably reached nobody', () => {
     expect(saga.nowMs - START_MS).toBeGreaterThanOrEqual(2 * MINUTE_MS);
   });
 
+  test('of a doubled sending changes nothing once the provider has answered "pending": no other is asked', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    const answer = { effect_id: saga.effectId('authorize') };
+    const hear = (gateway_status: 'PENDING' | 'NOT_SENT') =>
+      saga.take({ kind: 'outcome', outcome: { ...answer, fact: gatewayFact('authorize', { gateway_status }) } });
+    hear('PENDING');
+    const { saga: waiting } = saga;
+    // Also long after the budget of the step: what is pending may be in force.
+    for (const laterMs of [0, SAGA_POLICIES.live.authorizeBudgetMs]) {
+      saga.nowMs += laterMs;
+      expect(hear('NOT_SENT').send).toEqual([]);
+      expect(saga.saga).toMatchObject({ state: 'authorizing', pending: waiting.pending, settled: waiting.settled });
+      expect(saga.saga.data).toMatchObject({ provider: 'acme', passedOver: [] });
+    }
+    saga.wait((nextDueAtMs(saga.saga) ?? 0) - saga.nowMs);
+    saga.gateway('lookup', { gateway_status: 'AUTHORIZED' });
+    expect(saga.saga.state).toBe('debiting');
+  });
+
   test('waits at least as long as the provider asked', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');

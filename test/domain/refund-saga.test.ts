@@ -101,6 +101,19 @@ describe('an unknown refund', () => {
     refund.gateway('refund', 'REFUNDED');
     expect(refund.saga.state).toBe('crediting');
   });
+
+  test('that is pending is not failed by a doubled sending that was turned away, however late', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'PENDING');
+    const { saga: waiting } = refund;
+    for (const laterMs of [0, 2 * HOUR_MS]) {
+      refund.nowMs += laterMs;
+      refund.gateway('refund', 'NOT_SENT');
+      expect(refund.saga).toMatchObject({ state: 'refunding', pending: waiting.pending, settled: waiting.settled });
+    }
+    refund.gateway('refund', 'REFUNDED');
+    expect(refund.saga.state).toBe('crediting');
+  });
 });
 
 describe('an answer about a refund', () => {

@@ -15,6 +15,7 @@ import {
   failedUnrefused,
   failedWith,
   givenAfterFailure,
+  isAnswered,
   isBalance,
   isTakenBack,
   isWrittenOff,
@@ -60,6 +61,7 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
       'refund:absent': UNKNOWN,
       'refund:spent': UNKNOWN,
       'refund:not_sent': [
+        { when: isAnswered, again: true },
         { when: anotherIsOut, again: true },
         { when: budgetSpent, to: 'failed', learn: failedWith('gateway_unavailable') },
         { again: true },

@@ -256,6 +256,8 @@ export class World implements Surroundings {
 
   /** Sets the clock of a saga's object ahead or back. */
   jumps(struck: Struck, side: Side, node: Node): void {
+    // Drawn in time, but due when every clock is right again: one that was wrong from then on would be a fault without an end.
+    if (this.nowMs >= this.faultsUntilMs) return;
     if (!this.strikes(struck, 'clock_jump', side, node.who, () => `the clock of ${node.id}`)) return;
     const roll = this.dice.roll(node.who, CLOCK_POINT);
     const { aheadMs } = this.plan.times;

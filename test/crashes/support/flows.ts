@@ -73,8 +73,8 @@ export class Run {
   /** How it ended, with what differs from one run to the next made equal. */
   async end(): Promise<EndState> {
     const [payment, refund, ledger, books, record] = await Promise.all([
-      this.#payment().end(),
-      this.flow === 'refund' ? this.#refund().end() : null,
+      this.#rest(() => this.#payment()),
+      this.flow === 'refund' ? this.#rest(() => this.#refund()) : null,
       this.#ledger(),
       this.#books(),
       this.#record(),
@@ -118,14 +118,16 @@ export class Run {
     throw new Error(`no answer to ${POSTS_MAX} POSTs`);
   }
 
-  async #rest(reach: () => Ends): Promise<void> {
+  /** The end, at rest. An object that dies as it is asked, at the last of its points, is asked again. */
+  async #rest(reach: () => Ends): Promise<SagaEnd> {
     const endMs = Date.now() + this.#restBoundMs;
     for (;;) {
       const end = await reach()
         .end()
-        .catch((error: unknown) => ({ atRest: false, state: String(error) }));
-      if (end?.atRest === true) return;
-      if (Date.now() > endMs) throw new Error(end === null ? 'lost' : `stuck in ${end.state}`);
+        .catch((error: unknown) => String(error));
+      if (typeof end === 'object' && end?.atRest === true) return end;
+      if (Date.now() > endMs)
+        throw new Error(end === null ? 'lost' : `stuck in ${typeof end === 'string' ? end : end.state}`);
       await scheduler.wait(POLL_MS);
     }
   }

@@ -9,7 +9,7 @@ export const HITS_MIN = 1_000;
 /** Below so many sagas no run can hit every cell that often. */
 export const SAGAS_FOR_MATRIX = 100_000;
 
-/** About a second of a core. */
+/** Half a second to a second of a core. */
 const YARDSTICK_ROUNDS = 500_000;
 
 /** How long a run took. */

@@ -10,11 +10,10 @@ import { runSagas, runWorld } from './run.ts';
 const SEED = Number(process.env.HOLDFAST_SEED ?? 20_261_124);
 const SAGAS = Number(process.env.HOLDFAST_SAGAS ?? 100_000);
 /**
- * P1: a hundred thousand sagas in a minute of a core of the machine that docs/proof.md names, where a yardstick takes
- * YARDSTICK_SECONDS. The ratio is what a slower machine does not change.
+ * P1: a hundred thousand sagas in a minute of a core, as a ratio, for a slower machine’s minute is less. A quiet machine
+ * takes 51 to 65 yardsticks; the minute was 2.3 times what the run took where it was set, this is 1.5 to 2 times.
  */
-const CORE_SECONDS_MAX = 60;
-const YARDSTICK_SECONDS = 0.6;
+const YARDSTICKS_MAX = 100;
 /** Long enough to tell runs apart. */
 const SHORT = 500;
 
@@ -27,7 +26,7 @@ test('no schedule of faults breaks an invariant, and every cell of the fault mat
   expect(result.sagas).toBeGreaterThanOrEqual(SAGAS);
   expect(missed(result, HITS_MIN)).toEqual([]);
   // Of a core, not on the clock: what else runs on the machine is not the simulator's fault.
-  expect(took.yardsticks / result.sagas).toBeLessThan(CORE_SECONDS_MAX / YARDSTICK_SECONDS / 100_000);
+  expect(took.yardsticks / result.sagas).toBeLessThan(YARDSTICKS_MAX / 100_000);
 });
 
 /** What runs of a million found, and no shorter one had met: the first in the saga, the second in the simulator. */

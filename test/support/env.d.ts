@@ -8,9 +8,9 @@ declare namespace Cloudflare {
     TEST_MIGRATIONS: import('cloudflare:test').D1Migration[];
     /** How many rows P9 flips, and the seed that it draws them with (vitest.config.ts). */
     AUDIT_FLIPS: string;
+    AUDIT_SEED: string;
     /** Dead commands of P8 (test/contention). */
     DEAD_COMMANDS: string;
-    AUDIT_SEED: string;
     TEST_RATE_LIMIT: RateLimit;
     /** Of the projects that export traces (vitest.config.ts). */
     OTEL_EXPORTER_OTLP_ENDPOINT?: string;

@@ -4,7 +4,17 @@ import { env } from 'cloudflare:workers';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AMOUNT_MINOR_MAX, BODY_BYTES_MAX, BODY_DEPTH_MAX } from '../../src/domain/limits.ts';
 import { app } from '../../src/http/app.ts';
-import { freshKey, jsonOf, pay, postRaw, problemOf, requestOf, runningPayment, validPayment } from './client.ts';
+import {
+  freshKey,
+  jsonOf,
+  pay,
+  postRaw,
+  problemOf,
+  requestOf,
+  runningPayment,
+  validPayment,
+  withoutDrawnIds,
+} from './client.ts';
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
@@ -206,7 +216,7 @@ describe('a card number in the body', () => {
     const text = await response.clone().text();
     const problem = await problemOf(response, 400, 'pan_in_request');
     expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
-    expect(text).not.toMatch(/4242/);
+    expect(withoutDrawnIds(text)).not.toMatch(/4242/);
   });
 
   it('is found in a deposit and in the opening of a wallet', async () => {

@@ -6,10 +6,11 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import document from '../../docs/openapi.json';
 import { IDEMPOTENCY_KEY_HEADERS } from '../../src/domain/idempotency.ts';
 import { app } from '../../src/http/app.ts';
-import { post, problemOf, requestOf, send, validPayment } from './client.ts';
+import { post, problemOf, requestOf, send, validPayment, withoutDrawnIds } from './client.ts';
 import { OPERATIONS, requestFor } from './operations.ts';
 
 const PAN = '4242424242424242';
+const REPEATED = /4242|%34/;
 const OPEN_TO_ALL = ['/console', '/health', '/docs', '/openapi.json'];
 /** A callback is its provider's own, and only what it says of an outcome is kept. */
 const asked = OPERATIONS.filter(({ path }) => !OPEN_TO_ALL.includes(path) && !path.startsWith('/providers/'));
@@ -27,9 +28,9 @@ async function refused(request: Request): Promise<string[]> {
   const response = await app.fetch(request, env);
   const text = await response.clone().text();
   const problem = await problemOf(response, 400, 'pan_in_request');
-  expect(text).not.toMatch(/4242|%34/);
+  expect(withoutDrawnIds(text)).not.toMatch(REPEATED);
   expect(lines.length).toBeGreaterThan(0);
-  expect(lines.join('\n')).not.toMatch(/4242|%34/);
+  expect(withoutDrawnIds(lines.join('\n'))).not.toMatch(REPEATED);
   return problem.errors?.map(({ in: place, pointer }) => `${place} ${pointer}`) ?? [];
 }
 
@@ -77,7 +78,7 @@ it('a path that leads nowhere is not found, and what is repeated of it is withou
 
 it.each(IDEMPOTENCY_KEY_HEADERS)('a key in %s is none, and is not repeated', async (name) => {
   const response = await post('/payments', validPayment(), { [name]: PAN });
-  expect(await response.clone().text()).not.toContain('4242');
+  expect(withoutDrawnIds(await response.clone().text())).not.toMatch(REPEATED);
   await problemOf(response, 400, 'idempotency_key_invalid');
 });
 

@@ -109,6 +109,17 @@ export async function problemOf(response: Response, status: number, code: string
   return problem;
 }
 
+/** The ids of a request and of its trace, in an answer or a log line. */
+const DRAWN_IDS = /"(request_id|trace_id)":"[0-9a-f-]{32,36}"/g;
+
+/**
+ * What an answer or a log line says, without the ids that are drawn at random: any four digits are in one of them by chance, about
+ * once in 1,500 times.
+ */
+export function withoutDrawnIds(text: string): string {
+  return text.replace(DRAWN_IDS, '"$1":""');
+}
+
 /** JSON of a response that is expected to be one. */
 export async function jsonOf<Body>(response: Response, status: number): Promise<Body> {
   const text = await response.text();

@@ -25,6 +25,7 @@ import {
   sagaStub,
   send,
   validPayment,
+  withoutDrawnIds,
 } from './client.ts';
 
 afterAll(reset);
@@ -192,7 +193,7 @@ describe('the same key', () => {
     const response = await pay(key, runningPayment({ amount: 99_001, customer_id: 'cus-9' }));
     const problem = await problemOf(response, 422, 'idempotency_key_reused');
     expect(problem.errors?.map((error) => error.pointer)).toEqual(['/amount', '/customer_id', '/reference']);
-    expect(JSON.stringify(problem)).not.toMatch(/first-order|99001|1230|cus-9/);
+    expect(withoutDrawnIds(JSON.stringify(problem))).not.toMatch(/first-order|99001|1230|cus-9/);
   });
 
   it('after its record has expired: 409, and nothing begins', async () => {

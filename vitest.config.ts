@@ -43,17 +43,46 @@ function tracesProject(name: string, include: string, collector: string, vars: R
   };
 }
 
-const DEAD_COLLECTOR = { OTEL_TRACES_SAMPLER_ARG: '1' };
-// A payment must end before an export gives up: after everything else, so that no other load makes it late.
-const ALONE = { fileParallelism: false, sequence: { groupOrder: 2 } };
-
-const WAITING = 'advisories,archive,client,console,deploy,deploy-plan,keys,keys-arguments,objects';
-
 /** P9 (test/audit): the long run is `HOLDFAST_FLIPS=10000 npm run prove:audit`; HOLDFAST_SEED repeats one. */
 const AUDIT_PROOF = {
   AUDIT_FLIPS: process.env.HOLDFAST_FLIPS ?? '1000',
   AUDIT_SEED: process.env.HOLDFAST_SEED ?? String(Date.now() % 2 ** 31),
 };
+
+const IN_WORKERS = ['test/{durable-objects,queues,http,flows,gateway,regressions}/**/*.test.ts'];
+/** What reads the whole record, or counts all that happens: a runtime for each file, since a message of another file is in it too. */
+const WHOLE_RECORD = [
+  'test/audit/**/*.test.ts',
+  'test/durable-objects/{reconciliation,saga-retention,sandbox-provider}.test.ts',
+  'test/flows/{archive,sweeper}.flow.test.ts',
+  'test/gateway/statements.test.ts',
+  'test/http/{metrics,ops-dead-letters,ops-overview,ops-reconcile,payments-list,wallets-list}.test.ts',
+  'test/queues/payment-events.test.ts',
+  'test/regressions/runtime.test.ts',
+];
+
+function workersProject(name: string, include: string[], exclude: string[], isolation: { isolate?: false }) {
+  return {
+    // A lost message is sent again soon, so that tests of losses need not wait for production's times.
+    plugins: [workersRuntime({ SAGA_RESEND_FIRST_MS: '250', ...AUDIT_PROOF })],
+    test: {
+      name,
+      include,
+      exclude,
+      // Real HTTP on loopback: for the adapters to real providers, and receivers of webhooks.
+      globalSetup: ['test/gateway/support/provider-servers.ts', 'test/support/webhook-receivers.ts'],
+      setupFiles: ['test/support/setup.ts'],
+      testTimeout: 60_000,
+      ...isolation,
+    },
+  };
+}
+
+const DEAD_COLLECTOR = { OTEL_TRACES_SAMPLER_ARG: '1' };
+// A payment must end before an export gives up: after everything else, so that no other load makes it late.
+const ALONE = { fileParallelism: false, sequence: { groupOrder: 2 } };
+
+const WAITING = 'advisories,archive,client,console,deploy,deploy-plan,keys,keys-arguments,objects';
 
 // The pure core runs in plain Node, in seconds; everything else in the Workers runtime, with real SQLite, queues, alarms
 // and D1. No retries anywhere: a flaky test is a bug.
@@ -88,18 +117,9 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
-      {
-        // A lost message is sent again soon, so that tests of losses need not wait for production's times.
-        plugins: [workersRuntime({ SAGA_RESEND_FIRST_MS: '250', ...AUDIT_PROOF })],
-        test: {
-          name: 'workers',
-          include: ['test/{audit,durable-objects,queues,http,flows,gateway,regressions}/**/*.test.ts'],
-          // Real HTTP on loopback: for the adapters to real providers, and receivers of webhooks.
-          globalSetup: ['test/gateway/support/provider-servers.ts', 'test/support/webhook-receivers.ts'],
-          setupFiles: ['test/support/setup.ts'],
-          testTimeout: 60_000,
-        },
-      },
+      // One runtime for many files: to load the application takes longer than most of them.
+      workersProject('workers', IN_WORKERS, WHOLE_RECORD, { isolate: false }),
+      workersProject('whole-record', WHOLE_RECORD, [], {}),
       // New traces are not sampled here, so that what is exported is what a test asks for.
       tracesProject('traces', 'test/traces/*.test.ts', 'collector', {
         OTEL_TRACES_SAMPLER_ARG: '0',

@@ -1,7 +1,7 @@
 // Bad input gets a clear 4xx that names the field, and leaves nothing behind: no object, so the key stays free.
-import { listDurableObjectIds, reset } from 'cloudflare:test';
+import { listDurableObjectIds } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { AMOUNT_MINOR_MAX, BODY_BYTES_MAX, BODY_DEPTH_MAX } from '../../src/domain/limits.ts';
 import { app } from '../../src/http/app.ts';
 import {
@@ -35,8 +35,6 @@ async function refused(
 function refusedFields(body: unknown, code = 'validation_failed'): Promise<string[]> {
   return refused(JSON.stringify(body), 400, code);
 }
-
-afterAll(reset);
 
 describe('a body that cannot be read', () => {
   it.each<[string, BodyInit]>([

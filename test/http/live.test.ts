@@ -1,7 +1,7 @@
 // The live timeline: history first, then each event as it is committed; cut and resumed, it misses nothing and repeats
 // nothing; it ends with its payment or refund.
-import { abortAllDurableObjects, evictDurableObject, reset } from 'cloudflare:test';
-import { afterAll, describe, expect, it } from 'vitest';
+import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test';
+import { describe, expect, it } from 'vitest';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { LIVE_STREAMS_MAX } from '../../src/domain/limits.ts';
 import { liveRequest } from '../../src/domain/live.ts';
@@ -22,8 +22,6 @@ import {
   validPayment,
 } from './client.ts';
 import { openSocket, openStream, readStream, type SentEvent, sequencesOf } from './live.ts';
-
-afterAll(reset);
 
 /** A payment that takes a while: the provider answers pending, and its callback comes later. */
 async function slowPayment(): Promise<{ key: string; path: string }> {

@@ -1,7 +1,7 @@
 // POST /payments: every row of the decision table (docs/idempotency.md) as a client sees it.
-import { evictDurableObject, reset } from 'cloudflare:test';
+import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fingerprint } from '../../src/domain/idempotency.ts';
 import type { Scope } from '../../src/domain/ids.ts';
 import type { PaymentMethod, PaymentView } from '../../src/domain/payment.ts';
@@ -27,8 +27,6 @@ import {
   validPayment,
   withoutDrawnIds,
 } from './client.ts';
-
-afterAll(reset);
 
 describe('the idempotency key', () => {
   it('is required', async () => {

@@ -1,7 +1,7 @@
 // Reading payments, timelines and keys: from their owners, always current; ids that are not ours touch no storage.
-import { evictDurableObject, listDurableObjectIds, reset } from 'cloudflare:test';
+import { evictDurableObject, listDurableObjectIds } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { publicIdFromHex } from '../../src/domain/ids.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
@@ -33,8 +33,6 @@ interface Key {
   created_at?: string;
   expires_at?: string | null;
 }
-
-afterAll(reset);
 
 describe('GET /payments/{id}', () => {
   it('shows the payment as its owner has it, before and after its end', async () => {

@@ -1,6 +1,5 @@
 // What every response carries, what one log line says, and what it never says.
-import { reset } from 'cloudflare:test';
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { continueTrace } from '../../src/http/middleware/request-context.ts';
 import { logLine } from '../../src/telemetry/log.ts';
 import { freshKey, jsonOf, pay, problemOf, runningPayment, sagaStub, send } from './client.ts';
@@ -12,7 +11,6 @@ beforeEach(() => {
   lines.length = 0;
   vi.spyOn(console, 'log').mockImplementation((line: string) => lines.push(line));
 });
-afterAll(reset);
 afterEach(() => {
   vi.restoreAllMocks();
 });

@@ -1,14 +1,11 @@
 // Security headers on every answer: over every operation of the OpenAPI document, and over every kind of answer that there is. And
 // that no other origin is let in: there is no CORS.
-import { reset } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { app } from '../../src/http/app.ts';
 import { CONTENT_POLICIES, SECURITY_HEADERS } from '../../src/http/security-headers.ts';
 import { freshKey, jsonOf, pay, requestOf, runningPayment, send } from './client.ts';
 import { OPERATIONS, requestFor } from './operations.ts';
-
-afterAll(reset);
 
 const ORIGIN = 'https://elsewhere.test';
 

@@ -1,14 +1,11 @@
 // The whole path as a client sees it: from the POST through saga, wallet and gateway to every place that shows the end.
-import { reset } from 'cloudflare:test';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { WalletView } from '../../src/domain/rpc.ts';
 import { paymentSchema } from '../../src/http/schemas/payment.ts';
 import { walletSchema } from '../../src/http/schemas/wallet.ts';
 import { freshKey, jsonOf, pay, post, send, validPayment } from './client.ts';
-
-afterAll(reset);
 
 const WAIT = { prefer: 'wait=20' };
 

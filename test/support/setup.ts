@@ -3,9 +3,9 @@
  * test shares this isolate and logs a line per unit of work, also when a file has just ended; a line on its way to the test
  * runner then would fail the run. So lines are kept, and shown with a test that fails.
  */
-import { applyD1Migrations } from 'cloudflare:test';
+import { applyD1Migrations, reset } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { afterEach } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 
 const LINES_KEPT_MAX = 500;
 
@@ -23,5 +23,8 @@ afterEach(({ task }) => {
   if (task.result?.state === 'fail') print(kept.join('\n'));
   kept.length = 0;
 });
+
+// A file leaves nothing behind: payments that never end would go on while others run, or hold the runtime up as it ends.
+afterAll(reset);
 
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);

@@ -56,33 +56,33 @@ const WHOLE_RECORD = [
   'test/durable-objects/{reconciliation,saga-retention,sandbox-provider}.test.ts',
   'test/flows/{archive,sweeper}.flow.test.ts',
   'test/gateway/statements.test.ts',
-  'test/http/{metrics,ops-dead-letters,ops-overview,ops-reconcile,payments-list,wallets-list}.test.ts',
+  'test/http/{metrics,ops-breakers,ops-dead-letters,ops-overview,ops-reconcile,ops-sagas,payments-list,wallets-list}.test.ts',
   'test/queues/payment-events.test.ts',
   'test/regressions/runtime.test.ts',
 ];
 
-function workersProject(name: string, include: string[], exclude: string[], isolation: { isolate?: false }) {
+function workersProject(
+  name: string,
+  files: { include: string[]; exclude?: string[]; isolate?: false },
+  vars: Record<string, string> = {},
+) {
   return {
     // A lost message is sent again soon, so that tests of losses need not wait for production's times.
-    plugins: [workersRuntime({ SAGA_RESEND_FIRST_MS: '250', ...AUDIT_PROOF })],
+    plugins: [workersRuntime({ SAGA_RESEND_FIRST_MS: '250', ...vars })],
     test: {
       name,
-      include,
-      exclude,
+      ...files,
       // Real HTTP on loopback: for the adapters to real providers, and receivers of webhooks.
       globalSetup: ['test/gateway/support/provider-servers.ts', 'test/support/webhook-receivers.ts'],
       setupFiles: ['test/support/setup.ts'],
       testTimeout: 60_000,
-      ...isolation,
     },
   };
 }
 
 const DEAD_COLLECTOR = { OTEL_TRACES_SAMPLER_ARG: '1' };
-// A payment must end before an export gives up: after everything else, so that no other load makes it late.
-const ALONE = { fileParallelism: false, sequence: { groupOrder: 2 } };
-
-const WAITING = 'advisories,archive,client,console,deploy,deploy-plan,keys,keys-arguments,objects';
+/** One file after the other, and nothing beside it. */
+const ALONE = { fileParallelism: false, sequence: { groupOrder: 1 } };
 
 // The pure core runs in plain Node, in seconds; everything else in the Workers runtime, with real SQLite, queues, alarms
 // and D1. No retries anywhere: a flaky test is a bug.
@@ -90,8 +90,8 @@ export default defineConfig({
   test: {
     // The Worker logs a line per unit of work: shown only for what fails.
     silent: 'passed-only',
-    // On two cores vitest would take one: most of these tests wait for real alarms, and two files at once take half the time.
-    maxWorkers: 2,
+    // On two cores vitest would take one: most of these tests wait for real alarms, half of the time of three files at once.
+    maxWorkers: 3,
     projects: [
       {
         test: {
@@ -106,26 +106,25 @@ export default defineConfig({
         test: { name: 'console', include: ['test/console/**/*.test.ts'], environment: 'node' },
       },
       {
-        // The simulator and its canaries: pure too, but a minute of one core, which the tests of real times would miss. After
-        // everything else, one file after the other.
+        // The simulator and its canaries: pure too, but a minute of one core, which the tests of real times would miss.
         test: {
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
           environment: 'node',
           testTimeout: 900_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          ...ALONE,
         },
       },
       // One runtime for many files: to load the application takes longer than most of them.
-      workersProject('workers', IN_WORKERS, WHOLE_RECORD, { isolate: false }),
-      workersProject('whole-record', WHOLE_RECORD, [], {}),
+      workersProject('workers', { include: IN_WORKERS, exclude: WHOLE_RECORD, isolate: false }),
+      workersProject('whole-record', { include: WHOLE_RECORD }, AUDIT_PROOF),
       // New traces are not sampled here, so that what is exported is what a test asks for.
       tracesProject('traces', 'test/traces/*.test.ts', 'collector', {
         OTEL_TRACES_SAMPLER_ARG: '0',
         OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20collector-secret',
       }),
-      // Nobody listens there; and one that takes everything and never answers.
+      // Nobody listens there; and one that takes everything and never answers. A payment must end before an export gives up, so no
+      // other load may make it late.
       tracesProject('collector-refused', 'test/traces/dead/*.test.ts', 'http://127.0.0.1:9', DEAD_COLLECTOR, ALONE),
       tracesProject('collector-silent', 'test/traces/dead/*.test.ts', 'silent', DEAD_COLLECTOR, ALONE),
       {
@@ -148,8 +147,7 @@ export default defineConfig({
           include: ['test/contention/contention.flow.test.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: 120_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          ...ALONE,
         },
       },
       {
@@ -169,30 +167,18 @@ export default defineConfig({
           include: ['test/crashes/**/*.test.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: process.env.CRASH_PAIRS === 'all' ? 7_200_000 : 900_000,
-          // By itself, file by file: what is waited for there are alarms, and they must not wait for other tests.
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          // What is waited for there are alarms, and they must not wait for other tests.
+          ...ALONE,
         },
       },
       {
-        // Processes that wait more than they compute, for a browser, a start, a person's time: two files at once.
-        test: {
-          name: 'processes',
-          include: [`test/e2e/{${WAITING}}.test.ts`],
-          environment: 'node',
-          testTimeout: 120_000,
-          sequence: { groupOrder: 3 },
-        },
-      },
-      {
-        // What a person runs, as processes over real HTTP. After everything else: it measures nothing, and needs the cores.
+        // What a person runs, as processes over real HTTP, a browser too: they wait half of their time, for each other's starts.
         test: {
           name: 'e2e',
+          maxWorkers: 2,
           include: ['test/e2e/**/*.test.ts'],
-          exclude: [`test/e2e/{${WAITING}}.test.ts`],
           environment: 'node',
           testTimeout: 120_000,
-          fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
       },

@@ -3,13 +3,20 @@
  * .wrangler/state, or where `--persist-to` says. Further arguments go to `wrangler dev` (`npm run dev -- --port 9000`).
  */
 import { spawn } from 'node:child_process';
+import { parseArgs } from 'node:util';
 import { applyMigrations, DEFAULT_PORT, ROOT, WRANGLER, WRANGLER_ENV } from './local-worker.ts';
+import { LOCAL_STATE } from './objects.ts';
 
 const args = process.argv.slice(2);
-const port = args.includes('--port') ? [] : ['--port', String(DEFAULT_PORT)];
+const { values } = parseArgs({
+  args,
+  // The rest is for wrangler, which says what it does not know.
+  strict: false,
+  options: { port: { type: 'string' }, 'persist-to': { type: 'string' } },
+});
+const port = values.port === undefined ? ['--port', String(DEFAULT_PORT)] : [];
 
-const at = args.indexOf('--persist-to');
-await applyMigrations(at === -1 ? [] : args.slice(at, at + 2));
+await applyMigrations(String(values['persist-to'] ?? LOCAL_STATE));
 const child = spawn(process.execPath, [WRANGLER, 'dev', ...port, ...args], {
   cwd: ROOT,
   env: { ...process.env, ...WRANGLER_ENV },

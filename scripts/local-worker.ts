@@ -30,9 +30,9 @@ export const WRANGLER_ENV: Readonly<Record<string, string>> = {
   PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`,
 };
 
-/** Brings the local D1 up to date. Run with no terminal, so that wrangler applies them without asking. */
-export async function applyMigrations(args: readonly string[] = [], env = WRANGLER_ENV): Promise<void> {
-  await promisify(execFile)(process.execPath, [WRANGLER, 'd1', 'migrations', 'apply', 'DB', '--local', ...args], {
+/** Brings the local D1 of a state up to date (local-migrations.ts). */
+export async function applyMigrations(stateDirectory: string, env = WRANGLER_ENV): Promise<void> {
+  await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/local-migrations.ts'), stateDirectory], {
     cwd: ROOT,
     env: { ...process.env, ...env },
   });
@@ -104,7 +104,7 @@ export async function startLocalWorker(
   const logTail = (): string => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
   closeSync(openSync(logFile, 'a'));
   try {
-    await applyMigrations(state, env);
+    await applyMigrations(stateDirectory, env);
     signal.throwIfAborted();
     await start();
     const pid = (): number => child?.pid ?? 0;

@@ -2,7 +2,6 @@
 import { describe, expect, test } from 'vitest';
 import type { LateAuthorization, PaymentData } from '../../src/domain/payment.ts';
 import {
-  anotherIsOut,
   failedAsUnavailable,
   found,
   lateNotUndone,
@@ -104,10 +103,6 @@ describe('a route', () => {
 });
 
 describe('a guard', () => {
-  test('takes no command for no other sending', () => {
-    expect(anotherIsOut(context())).toBe(false);
-  });
-
   test('takes only the wallet’s own word that it holds nothing', () => {
     const holds = (releaseRefusal?: string) =>
       walletHoldsNothing(context(releaseRefusal === undefined ? {} : { releaseRefusal }));

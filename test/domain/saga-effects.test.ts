@@ -6,6 +6,7 @@ import {
   effectIdOfIssue,
   isDone,
   isReissued,
+  provesNothing,
   spentOf,
   withoutSpent,
   withSpent,
@@ -64,6 +65,17 @@ describe('an effect id', () => {
 
   test('may have older ones beside it when the command repeats, or a person may retry it', () => {
     expect([REPEATED, RETRIABLE, ONCE].map((spec) => isReissued(spec))).toEqual([true, true, false]);
+  });
+});
+
+describe('that a sending reached nobody', () => {
+  test.each([
+    ['proves that the effect is not there, when it is the only one that is out', { allHeard: true }, false],
+    ['proves nothing while another sending is out', { allHeard: false }, true],
+    ['proves nothing once the effect has been answered', null, true],
+  ])('%s', (_what, of, nothing) => {
+    const pending = of === null ? null : { ...command('authorize', 'e'), ...of };
+    expect(provesNothing({ command: pending })).toBe(nothing);
   });
 });
 

@@ -24,6 +24,7 @@ const QUEUES = ['wallet-commands', 'gateway-commands', 'notifications', 'payment
 const ALL_QUEUES = [...QUEUES, ...QUEUES.map((name) => `${name}-dlq`), 'dead-letters'];
 
 let server: Server;
+let compileCache: string;
 let folder: string;
 let file: string;
 
@@ -35,6 +36,7 @@ const calls = (): string[] =>
 const change = (changes: Partial<Account>): void => writeFileSync(file, JSON.stringify({ ...read(), ...changes }));
 
 beforeAll(async () => {
+  compileCache = mkdtempSync(join(tmpdir(), 'holdfast-compiled-'));
   // The Worker of the account: closed or not as it was deployed, without configuration until it has its secrets.
   server = createServer((request, response) => {
     const worker = Object.values(read().workers)[0];
@@ -45,6 +47,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
 afterAll(async () => {
+  rmSync(compileCache, { recursive: true, force: true });
   await new Promise((resolve) => server.close(resolve));
 });
 
@@ -84,6 +87,8 @@ async function deploy(args: readonly string[], env: Readonly<Record<string, stri
           PATH: process.env.PATH ?? '',
           WRANGLER_BIN: join(ROOT, 'test/e2e/support/stand-in-wrangler.ts'),
           STAND_IN_ACCOUNT: file,
+          // The stand-in starts some hundred times.
+          NODE_COMPILE_CACHE: compileCache,
           ...env,
         },
       },

@@ -14,7 +14,7 @@ let wallets = 0;
 /** A wallet of its own with 1,000 in it. */
 async function funded() {
   wallets += 1;
-  const walletId = `regression-${wallets}`;
+  const walletId = `wallet-regression-${wallets}`;
   const stub = env.WALLET.getByName(walletObjectName(SCOPE, walletId));
   await stub.open(SCOPE, walletId, 'USD');
   await stub.deposit({ effectId: 'deposit.1', amountMinor: 1_000, currency: 'USD' });

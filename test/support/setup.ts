@@ -24,7 +24,8 @@ afterEach(({ task }) => {
   kept.length = 0;
 });
 
-// A file leaves nothing behind: payments that never end would go on while others run, or hold the runtime up as it ends.
+// What a file leaves running stops with it: payments that never end would slow the files after it. `reset` empties the objects
+// that are in memory; one that was evicted keeps what it holds, so the names of wallets and endpoints are a file's own.
 afterAll(reset);
 
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);

@@ -8,6 +8,14 @@ export function effectIdOf(command: PendingCommand): string | null {
   return command.event?.metadata.message_deduplication_id ?? null;
 }
 
+/**
+ * Whether it proves nothing of an effect that one sending of its command has reached nobody: another sending is out, or the provider
+ * has answered, with "pending" (decision 0011).
+ */
+export function provesNothing({ command }: { readonly command: PendingCommand | null }): boolean {
+  return command === null || !command.allHeard;
+}
+
 /** Whether there may be older effects of the command than its newest. */
 export function isReissued<Data>({ repeats, retriable }: CommandSpec<Data>): boolean {
   return repeats === true || retriable === true;

@@ -29,12 +29,6 @@ export const budgetSpent = ({ saga, nowMs }: PaymentContext): boolean => nowMs >
 export const absenceProven = ({ saga, nowMs, policy }: PaymentContext): boolean =>
   nowMs >= saga.data.authorizeNotAfterMs + policy.absenceGraceMs;
 
-/** Another sending of the same command is out: that this one reached nobody proves nothing of that one (decision 0011). */
-export const anotherIsOut = ({ command }: PaymentContext): boolean => command !== null && !command.allHeard;
-
-/** A doubled sending of what the provider has answered already, with "pending": that this one reached nobody proves nothing. */
-export const isAnswered = ({ command }: PaymentContext): boolean => command === null;
-
 /** The wallet itself has said that it holds nothing for this payment. */
 export const walletHoldsNothing = ({ saga }: PaymentContext): boolean =>
   ['hold_not_found', 'hold_resolved'].includes(saga.data.releaseRefusal ?? '');

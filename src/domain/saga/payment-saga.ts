@@ -4,6 +4,7 @@
  */
 import type { PaymentData } from '../payment.ts';
 import type { CreatePayment } from '../rpc.ts';
+import { provesNothing } from './effects.ts';
 import { begin } from './engine.ts';
 import { classifyForPayment } from './outcome.ts';
 import { PAYMENT_ATTENTION, reasonOf } from './payment-attention.ts';
@@ -11,7 +12,6 @@ import { attentionFact, failedFact, PAYMENT_COMMAND_SPECS, paymentFact, routedFa
 import {
   AUTHORIZED,
   absenceProven,
-  anotherIsOut,
   attention,
   authorizingFrom,
   budgetSpent,
@@ -24,7 +24,6 @@ import {
   gatewayProvider,
   hasAnotherProvider,
   holdRefused,
-  isAnswered,
   lateNotUndone,
   lateUndone,
   passOver,
@@ -98,8 +97,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'authorize:unknown': UNKNOWN,
       'authorize:spent': UNKNOWN,
       'authorize:not_sent': [
-        { when: isAnswered, again: true },
-        { when: anotherIsOut, again: true },
+        { when: provesNothing, again: true },
         ...turnBack({ when: budgetSpent, learn: failedWith('gateway_unavailable') }),
         { when: hasAnotherProvider, to: 'authorizing', learn: passOver },
         { to: 'authorizing', learn: startOver, afterMs: roundWaitMs },

@@ -8,10 +8,6 @@ import { REFUND_FAILURE_MESSAGES, type RefundData, type RefundedPayment, type Re
 import type { RefundContext, RefundRule } from './refund-types.ts';
 
 export const isBalance = ({ saga }: RefundContext): boolean => saga.data.payment?.method === 'balance';
-/** Another sending of the same command is out: that this one reached nobody proves nothing of that one (decision 0011). */
-export const anotherIsOut = ({ command }: RefundContext): boolean => command !== null && !command.allHeard;
-/** A doubled sending of what the provider has answered already, with "pending": that this one reached nobody proves nothing. */
-export const isAnswered = ({ command }: RefundContext): boolean => command === null;
 export const budgetSpent = ({ saga, nowMs, policy }: RefundContext): boolean =>
   nowMs >= saga.enteredAtMs + policy.compensationBudgetMs;
 

@@ -4,18 +4,17 @@
  */
 import type { RefundData } from '../refund.ts';
 import type { CreateRefund } from '../rpc.ts';
+import { provesNothing } from './effects.ts';
 import { begin } from './engine.ts';
 import { classifyForRefund } from './outcome.ts';
 import { REFUND_ATTENTION, reasonOf } from './refund-attention.ts';
 import { REFUND_COMMAND_SPECS, refundFact } from './refund-commands.ts';
 import {
-  anotherIsOut,
   attention,
   budgetSpent,
   failedUnrefused,
   failedWith,
   givenAfterFailure,
-  isAnswered,
   isBalance,
   isTakenBack,
   isWrittenOff,
@@ -61,8 +60,7 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
       'refund:absent': UNKNOWN,
       'refund:spent': UNKNOWN,
       'refund:not_sent': [
-        { when: isAnswered, again: true },
-        { when: anotherIsOut, again: true },
+        { when: provesNothing, again: true },
         { when: budgetSpent, to: 'failed', learn: failedWith('gateway_unavailable') },
         { again: true },
       ],

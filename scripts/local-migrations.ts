@@ -1,0 +1,60 @@
+/**
+ * Brings a local D1 up to date: `node scripts/local-migrations.ts STATE`, the directory that `wrangler dev --persist-to` takes. In one start of
+ * the runtime: `wrangler d1 migrations apply --local` makes one for each file, a second each. The same statements and the same
+ * table of what is applied, so that either can go on where the other has stopped. A migration that fails leaves nothing of itself, and ends
+ * the process with its error.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { D1Database } from '@cloudflare/workers-types';
+import { parse } from 'smol-toml';
+import { getPlatformProxy, unstable_splitSqlQuery } from 'wrangler';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MIGRATIONS = join(ROOT, 'migrations');
+
+const [state] = process.argv.slice(2);
+if (state === undefined) throw new Error('node scripts/local-migrations.ts STATE');
+
+const directory = mkdtempSync(join(tmpdir(), 'holdfast-migrations-'));
+try {
+  // The database alone: with the whole configuration wrangler would warn that the objects are not there.
+  const { name, compatibility_date, d1_databases } = parse(readFileSync(join(ROOT, 'wrangler.toml'), 'utf8'));
+  const configPath = join(directory, 'wrangler.json');
+  writeFileSync(configPath, JSON.stringify({ name, compatibility_date, d1_databases }));
+  const { env, dispose } = await getPlatformProxy<{ DB: D1Database }>({
+    configPath,
+    persist: { path: join(state, 'v3') },
+    remoteBindings: false,
+  });
+  try {
+    await applyAll(env.DB);
+  } finally {
+    await dispose();
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+async function applyAll(db: D1Database): Promise<void> {
+  await db
+    .prepare(
+      `CREATE TABLE IF NOT EXISTS d1_migrations (
+         id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
+       )`,
+    )
+    .run();
+  const { results } = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>();
+  const applied = new Set(results.map(({ name }) => name));
+  const names = readdirSync(MIGRATIONS).filter((name) => name.endsWith('.sql'));
+  for (const name of names.sort()) {
+    if (applied.has(name)) continue;
+    const statements = unstable_splitSqlQuery(readFileSync(join(MIGRATIONS, name), 'utf8'));
+    await db.batch([
+      ...statements.map((statement) => db.prepare(statement)),
+      db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name),
+    ]);
+  }
+}

@@ -22,7 +22,8 @@ beforeAll(async () => {
   expected = await endOf(new Run('balance', 'uninterrupted', planFor([])));
 });
 
-test.each<[Plant, string, RegExp]>([
+// At once: most of it is waiting for what never comes, and each run has plans of its own.
+test.concurrent.each<[Plant, string, RegExp]>([
   ['no_alarm', 'object sends orchestrator.wallet.hold_funds #before', /^stuck in holding_funds$/],
   ['unstored', 'payment create #before', /^lost$/],
   ['fresh_effect_ids', 'consumer of orchestrator.wallet.debit execute #after', /^stuck in needs_attention$/],

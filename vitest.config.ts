@@ -167,8 +167,9 @@ export default defineConfig({
           include: ['test/crashes/**/*.test.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: process.env.CRASH_PAIRS === 'all' ? 7_200_000 : 900_000,
-          // What is waited for there are alarms, and they must not wait for other tests.
-          ...ALONE,
+          // What is waited for there are alarms, and they must not wait for other tests; the planted faults only wait.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -179,7 +180,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           environment: 'node',
           testTimeout: 120_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

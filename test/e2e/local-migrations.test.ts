@@ -20,7 +20,6 @@ async function wrangler(...args: string[]): Promise<string> {
 }
 
 test('all are applied, wrangler knows of each, and a second time changes nothing', async () => {
-  expect(await wrangler('migrations', 'list', 'DB')).toContain('0001_record.sql');
   await applyMigrations(state);
   await applyMigrations(state);
   expect(await wrangler('migrations', 'list', 'DB')).toContain('No migrations to apply');

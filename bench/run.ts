@@ -2,7 +2,7 @@
  * `npm run bench`: what a payment costs in time, as ratios to a floor in the same process and run: a bare Worker with a new
  * object that commits one row. At each concurrency, in rounds, so that the machine's noise falls on all alike: the floor, POST /payments answered
  * at once, and payments followed to COMPLETED (`Prefer: wait`), over many wallets and over one. `--json FILE` writes the
- * numbers; `--growth N` measures besides the first and the last thousand of N payments. Loopback only.
+ * numbers; `--growth N` makes N payments more and measures a thousand of them now and then. Loopback only.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -13,13 +13,18 @@ import type { PaymentView } from '../src/domain/payment.ts';
 import { writeBenchConfig } from './config.ts';
 import { type Load, type Measured, measure, median } from './load.ts';
 import { paymentLoad } from './payment-load.ts';
-import { growthTable, resultTable } from './table.ts';
+import { growthLine, resultTable } from './table.ts';
 
 export const SERIES = ['floor', 'post', 'completed', 'completed_hot'] as const;
 export type Series = (typeof SERIES)[number];
 export interface Row extends Measured {
   readonly series: Series;
   readonly concurrency: number;
+}
+
+export interface Grown extends Measured {
+  /** That there were, the measured thousand included. */
+  readonly payments: number;
 }
 
 /** Requests of one series in one round, by concurrency: seconds each, on two cores. */
@@ -39,6 +44,8 @@ const { values } = parseArgs({
   options: { json: { type: 'string' }, growth: { type: 'string' }, rounds: { type: 'string' } },
 });
 const rounds = Number(values.rounds ?? ROUNDS_DEFAULT);
+const growthOf = Number(values.growth ?? 0);
+if (growthOf % GROWTH_WINDOW !== 0) throw new Error(`--growth: a multiple of ${GROWTH_WINDOW}, not ${values.growth}`);
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 
@@ -69,8 +76,7 @@ try {
     }
   }
   console.log(resultTable(rows));
-  const growth = values.growth === undefined ? null : await grow(Number(values.growth));
-  if (growth !== null) console.log(growthTable(growth.first, growth.last, growth.payments));
+  const growth = await grow(growthOf);
   if (values.json !== undefined) {
     writeFileSync(values.json, `${JSON.stringify({ machine, rounds, wallets: WALLETS, rows, growth }, null, 2)}\n`);
   }
@@ -108,12 +114,16 @@ async function drained(ids: readonly string[]): Promise<void> {
   }
 }
 
-/** The first and the last thousand of `payments`, with all the others between. */
-async function grow(payments: number): Promise<{ payments: number; first: Measured; last: Measured }> {
-  const first = await run('completed', 16, GROWTH_WINDOW);
-  for (let done = GROWTH_WINDOW; done < payments - GROWTH_WINDOW; done += GROWTH_WINDOW) {
+/** `payments` one after the other; the first thousand, the thousand before each of 2, 5, 10, 20, 50 … thousand, and the last. */
+async function grow(payments: number): Promise<Grown[]> {
+  const grown: Grown[] = [];
+  for (let done = GROWTH_WINDOW; done <= payments; done += GROWTH_WINDOW) {
     interrupted.signal.throwIfAborted();
-    await run('completed', 16, GROWTH_WINDOW);
+    const measured = { payments: done, ...(await run('completed', 16, GROWTH_WINDOW)) };
+    if (done !== payments && !/^[125]0+$/.test(String(done))) continue;
+    grown.push(measured);
+    // Each as it comes: a long run that is cut off has told what it saw.
+    console.log(growthLine(measured, grown[0] ?? measured));
   }
-  return { payments, first, last: await run('completed', 16, GROWTH_WINDOW) };
+  return grown;
 }

@@ -107,8 +107,13 @@ async function drained(ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     for (;;) {
       const response = await fetch(`${worker.origin}/payments/${id}`, { signal: interrupted.signal });
-      if (((await response.json()) as PaymentView).status === 'COMPLETED') break;
-      if (Date.now() > deadlineMs) throw new Error(`${id} is not COMPLETED ${DRAIN_TIMEOUT_MS / 1_000} s on`);
+      const payment = (await response.json()) as PaymentView;
+      if (payment.status === 'COMPLETED') break;
+      const isLate = Date.now() > deadlineMs;
+      if (isLate || payment.status !== 'PENDING')
+        throw new Error(
+          `not COMPLETED${isLate ? ` ${DRAIN_TIMEOUT_MS / 1_000} s on` : ''}: ${JSON.stringify(payment)}`,
+        );
       await sleep(20);
     }
   }

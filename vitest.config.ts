@@ -90,7 +90,7 @@ export default defineConfig({
   test: {
     // The Worker logs a line per unit of work: shown only for what fails.
     silent: 'passed-only',
-    // On two cores vitest would take one: most of these tests wait for real alarms, half of the time of three files at once.
+    // On two cores vitest would take one; most of these tests wait for real alarms, and three files at once leave a third of both idle.
     maxWorkers: 3,
     projects: [
       {
@@ -173,7 +173,7 @@ export default defineConfig({
         },
       },
       {
-        // What a person runs, as processes over real HTTP, a browser too: they wait half of their time, for each other's starts.
+        // What a person runs, as processes over real HTTP, a browser too: two at once leave half of two cores idle.
         test: {
           name: 'e2e',
           maxWorkers: 2,

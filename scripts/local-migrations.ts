@@ -1,19 +1,17 @@
 /**
  * Brings a local D1 up to date: `node scripts/local-migrations.ts STATE`, the directory that `wrangler dev --persist-to` takes. In one start of
- * the runtime: `wrangler d1 migrations apply --local` makes one for each file, a second each. The same statements and the same
+ * the runtime: `wrangler d1 migrations apply --local` makes one for each file, a second each. The same statements, as the tests read them, and the same
  * table of what is applied, so that either can go on where the other has stopped. A migration that fails leaves nothing of itself, and ends
  * the process with its error.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readD1Migrations } from '@cloudflare/vitest-plugin';
 import type { D1Database } from '@cloudflare/workers-types';
 import { parse } from 'smol-toml';
-import { getPlatformProxy, unstable_splitSqlQuery } from 'wrangler';
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const MIGRATIONS = join(ROOT, 'migrations');
+import { getPlatformProxy } from 'wrangler';
+import { ROOT } from './local-worker.ts';
 
 const [state] = process.argv.slice(2);
 if (state === undefined) throw new Error('node scripts/local-migrations.ts STATE');
@@ -48,12 +46,10 @@ async function applyAll(db: D1Database): Promise<void> {
     .run();
   const { results } = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>();
   const applied = new Set(results.map(({ name }) => name));
-  const names = readdirSync(MIGRATIONS).filter((name) => name.endsWith('.sql'));
-  for (const name of names.sort()) {
+  for (const { name, queries } of await readD1Migrations(join(ROOT, 'migrations'))) {
     if (applied.has(name)) continue;
-    const statements = unstable_splitSqlQuery(readFileSync(join(MIGRATIONS, name), 'utf8'));
     await db.batch([
-      ...statements.map((statement) => db.prepare(statement)),
+      ...queries.map((query) => db.prepare(query)),
       db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name),
     ]);
   }

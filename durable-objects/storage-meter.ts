@@ -1,12 +1,15 @@
 /**
  * What an object spends of its storage, counted where it is spent: the rows that its statements read and write, by their own
- * cursors, and its alarms, each a written row (https://developers.cloudflare.com/durable-objects/platform/pricing/). An object
- * uses the meter's `sql` and alarms in place of its storage's own, and reads a cursor to its end before the next statement. Used by the saga's host and the wallet.
+ * cursors, its keys, each a row of the platform's table, and its alarms, each a written row
+ * (https://developers.cloudflare.com/durable-objects/platform/pricing/). An object uses the meter's `sql`, `kv` and alarms in place of its
+ * storage's own, and reads a cursor to its end before the next statement. Used by the saga's host and the wallet.
  */
 import { type Spent, sumOfSpent } from '../src/domain/cost/spent.ts';
 
 /** The part of an object's SQL that stores use. */
 export type Sql = Pick<SqlStorage, 'exec'>;
+/** The part of an object's keys that stores use. */
+export type Kv = Pick<SyncKvStorage, 'get' | 'put' | 'delete'>;
 
 interface Counted {
   readonly rowsRead: number;
@@ -20,6 +23,7 @@ export class StorageMeter {
   #rowsRead = 0;
   #rowsWritten = 0;
   readonly sql: Sql;
+  readonly kv: Kv;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -29,6 +33,22 @@ export class StorageMeter {
         const cursor = storage.sql.exec<T>(query, ...bindings);
         this.#open = cursor;
         return cursor;
+      },
+    };
+    this.kv = {
+      get: <T>(key: string) => {
+        const value = storage.kv.get<T>(key);
+        if (value !== undefined) this.#rowsRead += 1;
+        return value;
+      },
+      put: (key, value) => {
+        this.#rowsWritten += 1;
+        storage.kv.put(key, value);
+      },
+      delete: (key) => {
+        const isThere = storage.kv.delete(key);
+        if (isThere) this.#rowsWritten += 1;
+        return isThere;
       },
     };
   }

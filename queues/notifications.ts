@@ -7,20 +7,18 @@ import { readConfig } from '../src/config.ts';
 import { apportioned, type Spent, sumOfSpent } from '../src/domain/cost/spent.ts';
 import { OBJECT_CALL } from '../src/domain/cost/work.ts';
 import { CATALOGUE } from '../src/domain/events/catalogue.ts';
-import type { Event } from '../src/domain/events/decode.ts';
 import { deliveryKey, type NotifyType, WEBHOOK_EVENT_OF, webhookBody } from '../src/domain/webhook.ts';
 import type { Notification } from '../src/domain/webhook-delivery.ts';
 import { type Mail, sendMails } from '../src/notify/email.ts';
 import { recordNotifications } from '../src/read-model/record-notifications.ts';
-import { type DirectoryEntry, directoryOf } from '../src/read-model/webhook-endpoints.ts';
+import type { DirectoryEntry } from '../src/read-model/webhook-endpoints.ts';
 import { webhookEndpointStub } from '../src/stubs.ts';
 import { routineLine } from '../src/telemetry/log.ts';
+import { type Audience, audiencesOf, type NotifyMessage } from './audience.ts';
 import { type Consumed, consume } from './consume.ts';
 import { commandDecoder } from './decode-command.ts';
 import { notifiedEntity } from './notified-entity.ts';
 import { ACK, type Verdict, verdictOnError } from './retry-policy.ts';
-
-export type NotifyMessage = Extract<Event, { event_type: NotifyType }>;
 
 // Every notify command of the catalogue; its keys are its types, which `Object.keys` forgets.
 const TYPES = Object.keys(CATALOGUE).filter((type) => type.startsWith('orchestrator.notify.')) as NotifyType[];
@@ -35,18 +33,22 @@ export async function consumeNotifications(batch: MessageBatch, env: Env): Promi
 }
 
 type Item = Consumed<NotifyMessage>;
+const NOBODY: Audience = { endpoints: [], isEmpty: true };
 
-/** Checks, in order: stored → read what it tells of → handed to every endpoint that asks for it → its sender told. */
+/** Checks, in order: anybody to tell → stored → read what it tells of → handed to every endpoint that asks for it → its sender told. */
 async function takeOver(env: Env, items: readonly Item[]): Promise<readonly Verdict[]> {
-  const events = items.map(({ body }) => body);
-  const { fresh, timestamps, spent } = await recordNotifications(env.DB, events, Date.now());
-  const directory = await directoryOf(
-    env.DB,
-    events.map(({ metadata }) => ({ merchant: metadata.merchant, mode: metadata.mode })),
+  const found = await audiencesOf(
+    env,
+    items.map(({ body }) => body),
   );
-  const told = await Promise.all(items.map((item) => toTell(env, item, timestamps, directory)));
+  const audiences = new Map(items.map((item, index) => [item, found.audiences[index] ?? NOBODY]));
+  const events = items.filter((item) => audiences.get(item)?.isEmpty === false).map(({ body }) => body);
+  const { fresh, timestamps, spent } = await recordNotifications(env.DB, events, Date.now());
+  const told = await Promise.all(
+    [...audiences].map(([item, { endpoints }]) => toTell(env, item, timestamps, endpoints)),
+  );
   const failures = await fanOut(env, told);
-  const shares = apportioned(spent, items.length);
+  const shares = apportioned(sumOfSpent(found.spent, spent), items.length);
   const verdicts = await Promise.all(told.map((each, index) => settle(env, each, failures, shares[index])));
   await mail(env, events, fresh);
   return verdicts;
@@ -65,16 +67,10 @@ async function toTell(
   env: Env,
   item: Item,
   timestamps: ReadonlyMap<string, string>,
-  directory: readonly DirectoryEntry[],
+  endpoints: readonly DirectoryEntry[],
 ): Promise<Told> {
   const { event_type: type, timestamp: sentAt, metadata } = item.body;
   const eventType = WEBHOOK_EVENT_OF[type];
-  const endpoints = directory.filter(
-    ({ scope, events }) =>
-      scope.merchant === metadata.merchant &&
-      scope.mode === metadata.mode &&
-      (events === null || events.includes(eventType)),
-  );
   const nothing = { item, notification: null, endpoints: [], error: null };
   if (endpoints.length === 0) return nothing;
   try {

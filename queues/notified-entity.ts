@@ -5,7 +5,7 @@
 import type { Spent } from '../src/domain/cost/spent.ts';
 import type { Scope } from '../src/domain/ids.ts';
 import { sagaStub, webhookEndpointStub } from '../src/stubs.ts';
-import type { NotifyMessage } from './notifications.ts';
+import type { NotifyMessage } from './audience.ts';
 
 export interface NotifiedEntity {
   readonly id: string;

@@ -8,9 +8,8 @@ import { OBJECT_CALL, sending } from '../../src/domain/cost/work.ts';
 import type { SagaRecord } from '../../src/domain/saga/record.ts';
 import { StorageMeter } from '../storage-meter.ts';
 
-/** What a record's own row spends, after it was charged: the store's statements, counted by the test of the meter. */
-const NEW_ROW: Spent = { object_rows_written: 1, object_rows_read: 2 };
-const SAME_ROW: Spent = { object_rows_written: 1, object_rows_read: 3 };
+/** What storing a record spends, after it was charged: counted by the test of the meter. */
+const ROW: Spent = { object_rows_written: 1 };
 const ALARM: Spent = { object_rows_written: 1 };
 
 export class SagaCost {
@@ -59,8 +58,8 @@ export class SagaCost {
   }
 
   /** The record as it is to be written: with all that was spent up to now, its own row, and its alarm if that is to be set. */
-  charged<Recorded extends SagaRecord>(record: Recorded, isNewRow: boolean, setsAlarm: boolean): Recorded {
-    const own = sumOfSpent(isNewRow ? NEW_ROW : SAME_ROW, setsAlarm ? ALARM : {});
+  charged<Recorded extends SagaRecord>(record: Recorded, setsAlarm: boolean): Recorded {
+    const own = sumOfSpent(ROW, setsAlarm ? ALARM : {});
     const cost = sumOfSpent(this.total(record), own);
     this.#unstored = {};
     this.#ahead = sumOfSpent(this.#ahead, own);

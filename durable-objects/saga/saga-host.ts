@@ -23,6 +23,7 @@ import {
   billed,
   expiresAtMs,
   isAtRest,
+  publicationDue,
   type RecordChange,
   type SagaData,
   type SagaRecord,
@@ -250,9 +251,9 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
       return;
     }
     const context = this.context(record.trace, record.saga.data.scope);
-    const publishes = record.publishDueAtMs !== null && record.publishDueAtMs <= nowMs;
-    if (publishes) this.#publish(record, record.recordedSequence);
-    const published = publishes ? afterPublishing(record, context) : record;
+    const isAgain = publicationDue(record, nowMs) === 'again';
+    if (isAgain) this.#publish(record, record.recordedSequence);
+    const published = isAgain ? afterPublishing(record, context) : record;
     const taken = step(kind.table, record.saga, { kind: 'timer' }, context);
     this.#commit(afterStep(kind, published, taken, context));
   }
@@ -273,14 +274,14 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
    * The one way in which state changes: the step's events and the saga as one row, then the alarm, with no await between,
    * so that they commit together; the output gate holds the sends until they have.
    */
-  #commit({ record: made, step: taken, closes, publishAfter }: RecordChange<State, Data, Name>): void {
-    const record = this.#charged(made, taken.events.length > 0, closes);
+  #commit({ record: made, step: taken, closes, send, publish }: RecordChange<State, Data, Name>): void {
+    const record = this.#charged(made, closes);
     if (taken.events.length > 0) this.store.append({ events: taken.events, closes }, record);
-    else this.store.replace(record);
+    else this.store.replace(record, closes);
     this.#setAlarm(record);
     this.record = record;
-    this.#ctx.waitUntil(this.cost.during(this.#send(taken.send, record.saga.data)));
-    if (publishAfter !== null) this.#publish(record, publishAfter);
+    this.#ctx.waitUntil(this.cost.during(this.#send(send, record.saga.data)));
+    if (publish !== null) this.#publish(record, publish.after, publish.toTell);
     if (record.terminalBody !== null) this.#wakeWaiters();
     if (taken.events.length > 0) this.#live.advance();
     logCommit(this.groupId(record.saga.data), record, taken);
@@ -288,7 +289,7 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
 
   /** Stores a record that has nothing new to tell. */
   #replace(made: SagaRecord<State, Data, Name>): void {
-    const record = this.#charged(made, false, false);
+    const record = this.#charged(made, false);
     this.store.replace(record);
     this.#setAlarm(record);
     this.record = record;
@@ -305,13 +306,12 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
   }
 
   /** The record as it is to be written, with what it has cost, and what the run tells of that which it closes. */
-  #charged(record: SagaRecord<State, Data, Name>, isNewRow: boolean, closes: boolean): SagaRecord<State, Data, Name> {
-    this.store.makeReady();
+  #charged(record: SagaRecord<State, Data, Name>, closes: boolean): SagaRecord<State, Data, Name> {
     const known = this.record;
     const isWaiting = known !== undefined && known !== null && known !== 'expired' && known.publishDueAtMs !== null;
     const earlier = isWaiting ? (known.publishAttempts > 0 ? 'out' : 'untold') : 'recorded';
     const toCome = closes && record.terminalBody !== null ? afterTheEnd(earlier) : {};
-    const charged = this.cost.charged(record, isNewRow, !this.#isAlarmSet(record));
+    const charged = this.cost.charged(record, !this.#isAlarmSet(record));
     return closes ? billed(charged, toCome) : charged;
   }
 
@@ -323,11 +323,15 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
     await Promise.all([sendCommands(this.#env, this.cost, messages, token?.(data)), ...calls]);
   }
 
-  /** Sends the closed runs after `sequence` to the record. */
-  #publish(record: SagaRecord<State, Data, Name>, sequence: number): void {
+  /** Sends the closed runs after `sequence` to the record, with the effect ids of what is to be told with them. */
+  #publish(record: SagaRecord<State, Data, Name>, sequence: number, toTell: readonly string[] = []): void {
     const runs = runsOf(this.store.commitsAfter(sequence));
     if (runs.length === 0) return;
-    this.#ctx.waitUntil(this.cost.during(sendPublication(this.#env, this.cost, this.publicationOf(record, runs))));
+    const publication = {
+      ...this.publicationOf(record, runs),
+      ...(toTell.length > 0 && { to_tell: [...toTell] }),
+    };
+    this.#ctx.waitUntil(this.cost.during(sendPublication(this.#env, this.cost, publication)));
   }
 
   #wakeWaiters(): void {

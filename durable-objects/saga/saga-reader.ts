@@ -34,7 +34,7 @@ export class SagaReader<State extends string, Data extends SagaData, Name extend
   constructor(storage: DurableObjectStorage, options: HostOptions<State, Data, Name>) {
     this.options = options;
     this.cost = new SagaCost(storage);
-    this.store = new SagaStore(this.cost.storage.sql);
+    this.store = new SagaStore(this.cost.storage);
   }
 
   get kind(): HostOptions<State, Data, Name>['kind'] {

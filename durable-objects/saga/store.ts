@@ -1,14 +1,19 @@
 /**
- * Typed SQL of a saga's storage; knows tables, JSON and seals, not sagas. Synchronous throughout: a commit has no await in
- * it. Nothing is written, not even a table, for an object that was only read.
+ * What one saga's object stores, whatever its kind; knows commits, JSON and seals, not sagas. Synchronous throughout: a commit has no
+ * await in it. Nothing is written for an object that was only read.
+ *
+ * One written row per commit is the design: all commits are one value of the key-value interface, written whole, and each has its
+ * events and the whole saga as it stood after them, so that state and log cannot disagree; the newest is the state. The table behind it is
+ * the platform's own, and making it is not billed (decision 0067).
  */
 import type { Spent } from '../../src/domain/cost/spent.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
+import { SAGA_PAGE_TEXT_MAX } from '../../src/domain/limits.ts';
 import type { SagaRecord } from '../../src/domain/saga/record.ts';
 import { SEALED_FORMAT, type StoredCommit, sealOf } from '../../src/domain/saga/seal.ts';
-import type { Remains, Tombstone } from '../../src/domain/saga/tombstone.ts';
-import type { Sql } from '../storage-meter.ts';
-import { migrate, migrateToTombstone, type Schema, schemaOf } from './schema.ts';
+import type { Tombstone } from '../../src/domain/saga/tombstone.ts';
+import type { Kv, Sql } from '../storage-meter.ts';
+import { dropTables, readTables } from './tables.ts';
 
 export interface Commit {
   readonly events: readonly Envelope[];
@@ -16,149 +21,174 @@ export interface Commit {
   readonly runCost?: Spent;
 }
 
-export class SagaStore<Recorded extends SagaRecord> {
-  readonly #sql: Sql;
-  #schema: Schema;
+/** A living saga. */
+export interface Head {
+  /** Of each page of older commits, its last sequence, oldest first. Page n is under the key `pageKey(n)`. */
+  readonly pages: readonly number[];
+  /** All commits that are in no page, oldest first; the newest is always here. */
+  readonly commits: readonly StoredCommit[];
+}
 
-  constructor(sql: Sql) {
+/** What is left after the retention. */
+export interface Grave {
+  readonly tombstone: Tombstone;
+}
+
+/** Where the one value of a saga is. Evolves by what it has, and what its JSON texts hold by `format` in them. */
+export const SAGA_KEY = 'saga';
+
+const NO_COMMITS: Head = { pages: [], commits: [] };
+
+export class SagaStore<Recorded extends SagaRecord> {
+  readonly #kv: Kv;
+  readonly #sql: Sql;
+  /** As it is stored; null: nothing is; undefined: not read yet in this life of the object. */
+  #known: Head | Grave | null | undefined;
+  /** The object was last written by a version that had tables: the next write takes them over. */
+  #hasTables = false;
+
+  constructor({ kv, sql }: { readonly kv: Kv; readonly sql: Sql }) {
+    this.#kv = kv;
     this.#sql = sql;
-    this.#schema = schemaOf(sql);
   }
 
   /** The newest record; `expired` where only a tombstone is left; null for an object that holds nothing. */
   load(): Recorded | 'expired' | null {
-    if (this.#schema.commits !== 'none') {
-      const [row] = this.#sql
-        .exec<{ record: string }>('SELECT record FROM commits ORDER BY sequence_last DESC LIMIT 1')
-        .toArray();
-      if (row !== undefined) return JSON.parse(row.record) as Recorded;
-    }
-    return this.tombstone() === null ? null : 'expired';
+    const stored = this.#stored();
+    if (stored === null) return null;
+    if ('tombstone' in stored) return 'expired';
+    const newest = stored.commits.at(-1);
+    return newest === undefined ? null : (JSON.parse(newest.record) as Recorded);
   }
 
   /** What is left after the retention; null where nothing has been emptied. */
   tombstone(): Tombstone | null {
-    if (!this.#schema.tombstones) return null;
-    const [row] = this.#sql
-      .exec<{ entity_id: string; expired_at_ms: number; remains?: string | null }>('SELECT * FROM tombstones')
-      .toArray();
-    if (row === undefined) return null;
-    const remains = row.remains == null ? null : (JSON.parse(row.remains) as Remains);
-    return { entityId: row.entity_id, expiredAtMs: row.expired_at_ms, remains };
+    const stored = this.#stored();
+    return stored !== null && 'tombstone' in stored ? stored.tombstone : null;
   }
 
-  /** Makes the tables that are missing: before a first commit is charged with what it costs. */
-  makeReady(): void {
-    if (this.#schema.commits === 'current') return;
-    migrate(this.#sql);
-    this.#schema = { ...this.#schema, commits: 'current' };
-  }
-
-  /** One commit, one row. */
+  /** One commit, one written row; one more where the older commits have become a page. */
   append(commit: Commit, record: Recorded): void {
-    this.makeReady();
-    const row = {
+    const head = this.#paged(this.#head());
+    const made = {
       sequenceLast: record.saga.sequence,
       closes: commit.closes ? 1 : 0,
       events: JSON.stringify(commit.events),
       record: textOf(record),
     };
-    this.#sql.exec(
-      'INSERT INTO commits (sequence_last, closes, events, record, seal) VALUES (?, ?, ?, ?, ?)',
-      row.sequenceLast,
-      row.closes,
-      row.events,
-      row.record,
-      sealOf(this.#sealBefore(row.sequenceLast), row),
-    );
+    const seal = sealOf(this.#sealAt(head, head.commits.length - 1), made);
+    this.#write({ ...head, commits: [...head.commits, { ...made, seal }] });
   }
 
-  /** The record changed with nothing to tell: a command was sent again, or taken over. The newest row is sealed anew. */
-  replace(record: Recorded): void {
-    this.makeReady();
-    const sequenceLast = record.saga.sequence;
-    const [row] = this.#sql
-      .exec<{ closes: number; events: string }>(
-        'SELECT closes, events FROM commits WHERE sequence_last = ?',
-        sequenceLast,
-      )
-      .toArray();
-    if (row === undefined) return;
-    const text = textOf(record);
-    this.#sql.exec(
-      'UPDATE commits SET record = ?, seal = ? WHERE sequence_last = ?',
-      text,
-      sealOf(this.#sealBefore(sequenceLast), { ...row, sequenceLast, record: text }),
-      sequenceLast,
-    );
+  /**
+   * The record changed with nothing to tell: a command was sent again, or taken over. The newest commit is sealed anew.
+   * @param closes the run of the newest commit closes with it, by time.
+   */
+  replace(record: Recorded, closes = false): void {
+    const head = this.#head();
+    const newest = head.commits.at(-1);
+    if (newest?.sequenceLast !== record.saga.sequence) return;
+    const next = { ...newest, closes: closes ? 1 : newest.closes, record: textOf(record) };
+    const seal = sealOf(this.#sealAt(head, head.commits.length - 2), next);
+    this.#write({ ...head, commits: head.commits.with(-1, { ...next, seal }) });
   }
 
   /** Commits whose events come after `sequence`, oldest first; absent `limit`: all of them. */
-  commitsAfter(sequence: number, limit = -1): Commit[] {
-    return this.#sql
-      .exec<{ events: string; closes: number; cost: string | null }>(
-        `SELECT events, closes, record -> '$.runCost' AS cost FROM commits WHERE sequence_last > ?
-         ORDER BY sequence_last LIMIT ?`,
-        sequence,
-        limit,
-      )
-      .toArray()
-      .map((row) => ({
-        events: JSON.parse(row.events) as Envelope[],
-        closes: row.closes === 1,
-        ...(row.cost !== null && { runCost: JSON.parse(row.cost) as Spent }),
-      }));
+  commitsAfter(sequence: number, limit?: number): Commit[] {
+    return this.#after(this.#head(), sequence, limit).map(({ events, closes, record }) => {
+      // Only a commit that closes a run tells of its cost.
+      const { runCost } = closes === 1 ? (JSON.parse(record) as SagaRecord) : {};
+      return {
+        events: JSON.parse(events) as Envelope[],
+        closes: closes === 1,
+        ...(runCost !== undefined && { runCost }),
+      };
+    });
   }
 
-  /** At most `limit` rows after `sequence`, oldest first, as they are stored. */
+  /** At most `limit` commits after `sequence`, oldest first, as they are stored, whatever is in memory. */
   storedCommits(sequence: number, limit: number): StoredCommit[] {
-    if (this.#schema.commits === 'none') return [];
-    const seal = this.#schema.commits === 'current' ? 'seal' : 'NULL';
-    return this.#sql
-      .exec<{ sequence_last: number; closes: number; events: string; record: string; seal: string | null }>(
-        `SELECT sequence_last, closes, events, record, ${seal} AS seal FROM commits
-         WHERE sequence_last > ? ORDER BY sequence_last LIMIT ?`,
-        sequence,
-        limit,
-      )
-      .toArray()
-      .map(({ sequence_last: sequenceLast, ...row }) => ({ sequenceLast, ...row }));
+    const stored = this.#fresh();
+    return stored === null || 'tombstone' in stored ? [] : this.#after(stored, sequence, limit);
   }
 
   /** The seal of the newest commit; null where it has none. */
   lastSeal(): string | null {
-    return this.#schema.commits === 'current' ? this.#sealBefore(Number.MAX_SAFE_INTEGER) : null;
+    return this.#head().commits.at(-1)?.seal ?? null;
   }
 
   /**
-   * Replaces everything by a tombstone. To be called inside of one transaction: were it to fail after its first statement,
-   * what was dropped must come back, or the key would be free again.
+   * Replaces everything by a tombstone. To be called inside of one transaction: were it to fail after its first write,
+   * what was removed must come back, or the key would be free again.
    */
-  expire({ entityId, expiredAtMs, remains }: Tombstone): void {
-    migrateToTombstone(this.#sql);
-    this.#sql.exec(
-      'INSERT INTO tombstones (entity_id, expired_at_ms, remains) VALUES (?, ?, ?)',
-      entityId,
-      expiredAtMs,
-      remains === null ? null : JSON.stringify(remains),
-    );
-    this.#schema = { commits: 'none', tombstones: true };
+  expire(tombstone: Tombstone): void {
+    const { pages } = this.#head();
+    for (const [index] of pages.entries()) this.#kv.delete(pageKey(index));
+    this.#write({ tombstone });
   }
 
   /** Undoes the claim of a key whose saga never began: the key is free again. */
   forget(): void {
-    this.#sql.exec('DELETE FROM commits');
+    this.#kv.delete(SAGA_KEY);
+    this.#known = null;
   }
 
-  #sealBefore(sequenceLast: number): string | null {
-    const [row] = this.#sql
-      .exec<{ seal: string | null }>(
-        'SELECT seal FROM commits WHERE sequence_last < ? ORDER BY sequence_last DESC LIMIT 1',
-        sequenceLast,
-      )
-      .toArray();
-    return row?.seal ?? null;
+  #stored(): Head | Grave | null {
+    if (this.#known === undefined) this.#known = this.#fresh();
+    return this.#known;
   }
+
+  #fresh(): Head | Grave | null {
+    const stored = this.#kv.get<Head | Grave>(SAGA_KEY);
+    if (stored !== undefined) return stored;
+    const tables = readTables(this.#sql);
+    this.#hasTables = tables !== null;
+    if (tables === null || 'tombstone' in tables) return tables;
+    return { ...NO_COMMITS, commits: tables.commits };
+  }
+
+  #head(): Head {
+    const stored = this.#stored();
+    return stored === null || 'tombstone' in stored ? NO_COMMITS : stored;
+  }
+
+  #write(next: Head | Grave): void {
+    this.#kv.put(SAGA_KEY, next);
+    if (this.#hasTables) dropTables(this.#sql);
+    this.#hasTables = false;
+    this.#known = next;
+  }
+
+  /** A value has an upper size, and is written whole: what has grown too long goes to a page, which is never written again. */
+  #paged(head: Head): Head {
+    const last = head.commits.at(-1);
+    if (last === undefined || textLengthOf(head.commits) <= SAGA_PAGE_TEXT_MAX) return head;
+    this.#kv.put(pageKey(head.pages.length), head.commits);
+    return { pages: [...head.pages, last.sequenceLast], commits: [] };
+  }
+
+  /** The seal of the head's commit of that index, or of the last one before the head where it has none; null: nothing is before. */
+  #sealAt({ pages, commits }: Head, index: number): string | null {
+    const before = index >= 0 ? commits[index] : this.#page(pages.length - 1).at(-1);
+    return before?.seal ?? null;
+  }
+
+  #page(index: number): readonly StoredCommit[] {
+    return index < 0 ? [] : (this.#kv.get<readonly StoredCommit[]>(pageKey(index)) ?? []);
+  }
+
+  #after({ pages, commits }: Head, sequence: number, limit = Number.POSITIVE_INFINITY): StoredCommit[] {
+    const paged = pages.flatMap((last, index) => (last > sequence ? this.#page(index) : []));
+    return [...paged, ...commits].filter(({ sequenceLast }) => sequenceLast > sequence).slice(0, limit);
+  }
+}
+
+function pageKey(index: number): string {
+  return `page ${index}`;
+}
+
+function textLengthOf(commits: readonly StoredCommit[]): number {
+  return commits.reduce((sum, { events, record }) => sum + events.length + record.length, 0);
 }
 
 function textOf(record: SagaRecord): string {

@@ -124,6 +124,12 @@ export const API_KEY_OVERLAP_SECONDS_MAX = 30 * 24 * 60 * 60;
 
 /** Rows of a wallet that one page of its audit takes: each is hashed, some 20 µs, so a page holds the object for 10 ms. */
 export const AUDIT_WALLET_ROWS_MAX = 512;
+/**
+ * Characters of a saga's commits beyond which the older ones become a page of their own: one value is at most 2 MB
+ * (https://developers.cloudflare.com/durable-objects/platform/limits/) and is written whole with each commit. A payment that is not
+ * disturbed has some 20,000.
+ */
+export const SAGA_PAGE_TEXT_MAX = 65_536;
 /** Commits that a saga's object hands out at once: a commit is a few kilobytes, a message between objects at most 32 MB. */
 export const STORED_COMMITS_MAX = 100;
 /** Commits of one saga that an audit or a rebuild reads; one looked up daily for 72 h has some thirty. */

@@ -61,6 +61,8 @@ export const publicationSchema = z
         }),
       )
       .min(1),
+    /** Effect ids of notify commands in these runs that are told with them (decision 0066). */
+    to_tell: z.array(z.string()).optional(),
   })
   .refine(({ payment, refund }) => (payment === undefined) !== (refund === undefined), 'Must have one row.');
 export type Publication = z.infer<typeof publicationSchema>;

@@ -59,4 +59,5 @@ export const REFUND_KIND: SagaKind<RefundState, RefundData, RefundCommand, { rea
   view: refundView,
   inForce: refundInForce,
   row: (saga) => ({ refund: refundRow(saga) }),
+  isRevocable: true,
 };

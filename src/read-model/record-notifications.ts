@@ -28,6 +28,7 @@ export async function recordNotifications(
   events: readonly Pick<Envelope, 'event_type' | 'timestamp' | 'metadata' | 'payload'>[],
   nowMs: number,
 ): Promise<RecordedNotifications> {
+  if (events.length === 0) return { fresh: new Set(), timestamps: new Map(), spent: {} };
   const rows = JSON.stringify(
     events.map((event) => ({
       id: event.metadata.message_deduplication_id,

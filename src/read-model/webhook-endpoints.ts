@@ -3,9 +3,11 @@
  * row never changes but in its counts; the endpoint itself is its object's. Read from the primary, so that an endpoint is
  * there for every notification that follows its creation.
  */
+import type { Spent } from '../domain/cost/spent.ts';
 import type { Scope } from '../domain/ids.ts';
 import { WEBHOOK_ENDPOINTS_MAX } from '../domain/limits.ts';
 import { type DeliveryTotals, WEBHOOK_SERIES, type WebhookEventType } from '../domain/webhook.ts';
+import { spentOf } from './d1-spent.ts';
 
 export interface DirectoryEntry {
   readonly id: string;
@@ -61,20 +63,24 @@ export async function endpointsOf(db: D1Database, { merchant, mode }: Scope): Pr
   return results.map(({ id }) => id);
 }
 
-/** The endpoints of all these merchants, in one query whatever their number. */
-export async function directoryOf(db: D1Database, scopes: readonly Scope[]): Promise<DirectoryEntry[]> {
-  const { results } = await db
+/** The endpoints of all these merchants, in one query whatever their number, and what it has cost. */
+export async function directoryOf(
+  db: D1Database,
+  scopes: readonly Scope[],
+): Promise<{ readonly entries: readonly DirectoryEntry[]; readonly spent: Spent }> {
+  const result = await db
     .prepare(
       `SELECT id, merchant, mode, events FROM webhook_endpoints
        WHERE (merchant, mode) IN (SELECT value ->> '$.merchant', value ->> '$.mode' FROM json_each(?))`,
     )
     .bind(JSON.stringify(scopes))
     .all<Row>();
-  return results.map(({ id, merchant, mode, events }) => ({
+  const entries = result.results.map(({ id, merchant, mode, events }) => ({
     id,
     scope: { merchant, mode },
     events: events === null ? null : (JSON.parse(events) as WebhookEventType[]),
   }));
+  return { entries, spent: spentOf([result]) };
 }
 
 /** Adds what is new of an endpoint's total to its series. Totals only grow: the same one again adds nothing. */

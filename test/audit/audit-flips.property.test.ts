@@ -12,6 +12,7 @@ import { env } from 'cloudflare:workers';
 import { beforeAll, expect, test } from 'vitest';
 import type { PaymentSaga } from '../../durable-objects/payment-saga/payment-saga.ts';
 import type { RefundSaga } from '../../durable-objects/refund-saga/refund-saga.ts';
+import { type Head, SAGA_KEY } from '../../durable-objects/saga/store.ts';
 import { seededRandom } from '../../durable-objects/sandbox-provider/seeded.ts';
 import { lookAtSaga } from '../../src/auditor/sagas.ts';
 import { type AuditPage, auditFrom } from '../../src/auditor/walk.ts';
@@ -23,6 +24,7 @@ import type { LedgerAuditState } from '../../src/domain/ledger/replay.ts';
 import type { WalletRow } from '../../src/domain/messages.ts';
 import { readCounters, sagaIdsAfter } from '../../src/read-model/audit.ts';
 import { paymentObjectId, refundObjectId } from '../../src/stubs.ts';
+import { commitsIn, editCommits } from '../support/saga-storage.ts';
 import { type Cell, cellsOf, flipped, keyAfter, pick, updateOf, type Value } from './flips.ts';
 import { buildWorld, post, WALLETS, type World, walkFindings } from './world.ts';
 
@@ -148,15 +150,19 @@ function sagaGrounds(): Promise<Ground>[] {
   const some = [...world.payments.slice(0, 12), ...world.refunds];
   return some.map(async (id): Promise<Ground> => {
     const stub = sagaObjectOf(id);
-    const cells = await runInDurableObject(stub, (_, { storage: { sql } }) =>
-      cellsOf('commits', sql.exec('SELECT * FROM commits').toArray(), ['sequence_last']),
+    const cells = await runInDurableObject(stub, (_, { storage: { kv } }) =>
+      cellsOf(
+        'commits',
+        commitsIn(kv).map((commit) => ({ ...commit })),
+        ['sequenceLast'],
+      ),
     );
     return {
       name: id.startsWith('pay_') ? 'payment:' : 'refund:',
       cells,
       tryFlip: (cell, to, walk) =>
-        runInDurableObject(stub, async (saga, { storage: { sql } }) =>
-          flippedIn(sql, cell, to, async () => {
+        runInDurableObject(stub, async (saga, { storage: { kv } }) =>
+          flippedInCommits(kv, cell, to, async () => {
             const source = { storedCommits: async (after: number) => saga.storedCommits(after) };
             const { findings } = await lookAtSaga(env.DB, source, id);
             return walk ? both(findings) : findings;
@@ -254,6 +260,22 @@ async function flippedIn<Result>(
   } finally {
     const restore = updateOf(cell, cell.value, keyAfter(cell, to));
     sql.exec(restore.sql, ...restore.values);
+  }
+}
+
+/** As `flippedIn`: what a saga's object stores is one value, which holds anything. */
+async function flippedInCommits<Result>(
+  kv: SyncKvStorage,
+  { column, key }: Cell,
+  to: Value,
+  audit: () => Promise<Result>,
+): Promise<Result> {
+  const before = kv.get<Head>(SAGA_KEY);
+  editCommits(kv, (commit) => (commit.sequenceLast === key.sequenceLast ? { ...commit, [column]: to } : commit));
+  try {
+    return await audit();
+  } finally {
+    kv.put(SAGA_KEY, before);
   }
 }
 

@@ -12,6 +12,7 @@ import { appendAudit } from '../../src/read-model/audit-log.ts';
 import { paymentObjectId } from '../../src/stubs.ts';
 import { loseMessages } from '../support/losses.ts';
 import { createPayment, freshKey, json, openWallet, terminal, until } from '../support/payments.ts';
+import { asTables, editCommits, withRecord } from '../support/saga-storage.ts';
 import { atRest, post, walked, walkFindings } from './world.ts';
 
 const SEED = Number(env.AUDIT_SEED);
@@ -26,8 +27,8 @@ function sagaOf(paymentId: string) {
   return env.PAYMENT_SAGA.get(id);
 }
 
-const sqlOf = (paymentId: string, statement: string) =>
-  runInDurableObject(sagaOf(paymentId), (_, state) => state.storage.sql.exec(statement).toArray());
+const edited = (paymentId: string, edit: Parameters<typeof editCommits>[1]) =>
+  runInDurableObject(sagaOf(paymentId), (_, { storage: { kv } }) => editCommits(kv, edit));
 
 const audited = async (...ids: string[]) =>
   (await (await post('/ops/audit', { ids })).json()) as Awaited<ReturnType<typeof walked>>[number];
@@ -106,8 +107,11 @@ describe('an audit', () => {
 describe('commits from before the seals', () => {
   /** Makes an object what an older version would have left: rows of format 1, in a table without the column. */
   async function aged(id: string): Promise<void> {
-    await sqlOf(id, 'ALTER TABLE commits DROP COLUMN seal');
-    await sqlOf(id, `UPDATE commits SET record = json_set(record, '$.format', 1)`);
+    await runInDurableObject(sagaOf(id), (_, { storage }) => {
+      asTables(storage);
+      storage.sql.exec('ALTER TABLE commits DROP COLUMN seal');
+      storage.sql.exec(`UPDATE commits SET record = json_set(record, '$.format', 1)`);
+    });
     await evictDurableObject(sagaOf(id));
   }
 
@@ -128,8 +132,8 @@ describe('commits from before the seals', () => {
     await atRest([id]);
     await aged(id);
     // The store of an object that wakes with the old table.
-    await runInDurableObject(sagaOf(id), (_, { storage: { sql } }) => {
-      const store = new SagaStore(sql);
+    await runInDurableObject(sagaOf(id), (_, { storage }) => {
+      const store = new SagaStore(storage);
       const record = store.load();
       if (record === null || record === 'expired') throw new Error('no record');
       const { events } = JSON.parse(JSON.stringify({ events: store.commitsAfter(0).at(-1)?.events.slice(-1) })) as {
@@ -144,7 +148,9 @@ describe('commits from before the seals', () => {
     const sealed = await audited(id);
     expect(sealed.findings).toEqual([]);
     expect(sealed.checked.unsealed).toBe((sealed.checked.commits ?? 0) - 1);
-    await sqlOf(id, `UPDATE commits SET record = json_set(record, '$.publishAttempts', 8) WHERE seal IS NOT NULL`);
+    await edited(id, (commit) =>
+      commit.seal === null ? commit : withRecord(commit, (record) => ({ ...record, publishAttempts: 8 })),
+    );
     expect((await audited(id)).findings.map(({ rule }) => rule)).toEqual(['seal']);
   });
 
@@ -152,7 +158,7 @@ describe('commits from before the seals', () => {
     const { id } = await createPayment({ wallet_id: 'stripped' });
     await terminal(id);
     await atRest([id]);
-    await sqlOf(id, 'UPDATE commits SET seal = NULL');
+    await edited(id, (commit) => ({ ...commit, seal: null }));
     expect((await audited(id)).findings.map(({ what }) => what)).toContainEqual(
       expect.stringMatching(/lost its seal$/),
     );

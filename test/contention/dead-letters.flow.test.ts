@@ -14,6 +14,7 @@ import { message } from '../queues/messages.ts';
 import { balance, discard, letters, type Redrive, redriveAll } from '../support/dead-letters.ts';
 import { type Delivery, killMessages, kindOf, loseMessages } from '../support/losses.ts';
 import { chargesAt, createPayment, json, openWallet, terminal, until } from '../support/payments.ts';
+import { tellSomebody } from '../support/webhooks.ts';
 
 const SEED = Date.now() % 2 ** 31;
 const COUNT = 1_000;
@@ -219,6 +220,7 @@ async function chargesByPayment(): Promise<Map<string, string[]>> {
 test(`P8: ${COMMANDS} dead commands of real sagas: all are redriven, and a redrive twice is a redrive once (seed ${SEED})`, {
   timeout: 900_000,
 }, async () => {
+  await tellSomebody();
   const { heard, heal } = graveyard();
   const startedAtMs = Date.now();
   for (let index = 0; index < WALLETS; index++) await openWallet(walletName(index), COMMANDS * AMOUNT);

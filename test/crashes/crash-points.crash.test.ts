@@ -6,6 +6,7 @@
  */
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { tellSomebody } from '../support/webhooks.ts';
 import { difference, type EndState, type Exactness } from './support/compare.ts';
 import { Run, runAll } from './support/flows.ts';
 import { type Plan, planFor } from './support/plans.ts';
@@ -27,6 +28,7 @@ const uninterrupted = new Map<FlowName, { readonly end: EndState; readonly passe
 beforeAll(async () => {
   // Answers that are lost on purpose would open them.
   for (const name of ['acme', 'borealis']) await env.PROVIDER_HEALTH.getByName(name).force('closed');
+  await tellSomebody(['payment.completed', 'refund.completed']);
   const runs = FLOW_NAMES.map((flow) => new Run(flow, 'uninterrupted', planFor([], { traced: true })));
   const ends = await runAll(runs, runs.length);
   for (const run of runs) uninterrupted.set(run.flow, { end: ends.get(run) ?? {}, passed: run.plan.passed });

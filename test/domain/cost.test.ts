@@ -165,20 +165,21 @@ describe('work', () => {
     expect(REQUEST).toEqual({ worker_requests: 1, object_requests: 1, object_ms: 1 });
   });
 
-  it('forgetting a saga costs its alarm, and its tables', () => {
-    expect(EXPIRY).toEqual({ object_requests: 1, object_ms: 1, object_rows_written: 3 });
+  it('forgetting a saga costs its alarm, and its tombstone', () => {
+    expect(EXPIRY).toEqual({ object_requests: 1, object_ms: 1, object_rows_written: 1 });
   });
 
-  it('an end is recorded, told of, brought to rest and forgotten', () => {
+  it('an end is recorded, brought to rest and forgotten', () => {
     const alone = afterTheEnd('recorded');
     expect(alone).toEqual({
-      worker_requests: 2,
-      object_requests: 3,
-      object_ms: 3,
-      object_rows_written: 5,
-      d1_rows_written: 5,
-      queue_operations: 6,
+      worker_requests: 1,
+      object_requests: 2,
+      object_ms: 2,
+      object_rows_written: 3,
+      d1_rows_written: 4,
+      queue_operations: 3,
     });
+    expect(spentSince(alone, afterTheEnd('untold'))).toEqual({ d1_rows_written: 2 });
     expect(spentSince(alone, afterTheEnd('out'))).toEqual({
       object_requests: 1,
       object_ms: 1,

@@ -73,7 +73,7 @@ describe('a saga that goes on by itself', () => {
       },
       record: {
         recorded_sequence: 0,
-        closed_sequence: 2,
+        closed_sequence: 0,
         publish_attempts: 0,
         publish_due_at: '2026-01-01T00:00:02.000Z',
       },

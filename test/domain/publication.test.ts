@@ -12,7 +12,6 @@ function event(type: EventType, sequence = 1, payload: Record<string, unknown> =
 }
 
 const CLOSING = [
-  'payment.created',
   'payment.completed',
   'payment.failed',
   'payment.needs_attention',

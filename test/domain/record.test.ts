@@ -3,14 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { DAY_MS, RETENTION_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import type { PaymentData } from '../../src/domain/payment.ts';
 import { PAYMENT_KIND, paymentView } from '../../src/domain/payment-view.ts';
+import { REFUND_KIND } from '../../src/domain/refund-view.ts';
 import { effectIdOf } from '../../src/domain/saga/effects.ts';
-import { nextDueAtMs } from '../../src/domain/saga/engine.ts';
+import { nextDueAtMs, step as stepOf } from '../../src/domain/saga/engine.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
 import type { PaymentCommand, PaymentState } from '../../src/domain/saga/payment-types.ts';
 import {
   afterAcknowledgement,
   afterLoss,
   afterPublishing,
+  afterStep,
   alarmWantedAtMs,
   armed,
   beginRecord,
@@ -76,55 +78,106 @@ describe('a record that begins', () => {
       trace: at(0).trace,
       terminalBody: null,
       recordedSequence: 0,
-      closedSequence: 2,
+      closedSequence: 0,
       publishAttempts: 0,
     });
     expect(record.saga).toBe(step.saga);
-    expect(closes).toBe(true);
+    expect(closes).toBe(false);
     expect(record.alarmAtMs).toBe(Math.min(nextDueAtMs(record.saga) ?? 0, record.publishDueAtMs ?? 0));
     expect(record.alarmAtMs).toBeGreaterThan(START_MS);
   });
 
   test('is told to the record by its alarm, where nothing closes a run before', () => {
-    const { record, publishAfter } = begun();
-    expect(publishAfter).toBeNull();
+    const { record, publish } = begun();
+    expect(publish).toBeNull();
     expect(record.publishDueAtMs).toBe(START_MS + FIRST_PUBLICATION_DELAY_MS);
     expect(record.alarmAtMs).toBe(START_MS + FIRST_PUBLICATION_DELAY_MS);
-    expect(afterPublishing(record, at(0)).publishAttempts).toBe(1);
+    const nothing = { saga: record.saga, events: [], send: [] };
+    const early = afterStep(PAYMENT_KIND, record, nothing, at(FIRST_PUBLICATION_DELAY_MS - 1));
+    expect(early).toMatchObject({ closes: false, publish: null, record: { closedSequence: 0, publishAttempts: 0 } });
+    const due = afterStep(PAYMENT_KIND, record, nothing, at(FIRST_PUBLICATION_DELAY_MS));
+    expect(due).toMatchObject({ closes: true, publish: { after: 0, toTell: [] } });
+    expect(due.record).toMatchObject({ closedSequence: record.saga.sequence, publishAttempts: 1 });
+    // Handed to the queue once: from now on it is sent again, and closes nothing.
+    const again = afterStep(PAYMENT_KIND, due.record, nothing, at(60 * SECOND_MS));
+    expect(again).toMatchObject({ closes: false, publish: null });
+  });
+
+  test('is not told by time where its claim may be taken back: then it has never been', () => {
+    const first = new SagaDriver();
+    const step = { saga: first.saga, events: first.events, send: first.sent };
+    const { record, publish } = beginRecord({ ...PAYMENT_KIND, isRevocable: true }, 'fingerprint', step, at(0));
+    expect(publish).toBeNull();
+    expect(record).toMatchObject({ closedSequence: 0, publishAttempts: 0, publishDueAtMs: null });
+    expect(record.alarmAtMs).toBe(nextDueAtMs(first.saga));
+    expect([PAYMENT_KIND.isRevocable, REFUND_KIND.isRevocable]).toEqual([undefined, true]);
+  });
+
+  test('is told with the events of the commit that its time finds', () => {
+    const { record } = begun();
+    const late = taken(record, [outcome(record, 'hold', walletFact('hold'))], FIRST_PUBLICATION_DELAY_MS);
+    expect(late).toMatchObject({ closes: true, publish: { after: 0, toTell: [] } });
+    expect(late.record.closedSequence).toBe(late.record.saga.sequence);
   });
 
   test('is told with the next closed run, where one comes before; from then on each closed run by itself', () => {
     const { record } = begun();
     const ended = taken(record, [outcome(record, 'hold', walletFact('hold', 'insufficient_funds'))], 7);
-    expect(ended.publishAfter).toBe(0);
+    expect(ended.publish?.after).toBe(0);
     expect(ended.record.publishAttempts).toBe(1);
     const late = { effect_id: 'late', fact: gatewayFact('authorize', { gateway_status: 'AUTHORIZED' }) };
     const later = taken(ended.record, [{ kind: 'outcome', outcome: late }], 900);
-    expect(later.publishAfter).toBe(ended.record.saga.sequence);
+    expect(later.publish).toEqual({ after: ended.record.saga.sequence, toTell: [] });
     expect(later.record.publishAttempts).toBe(1);
     const held = taken(record, [outcome(record, 'hold', walletFact('hold'))], 7);
-    expect(held.publishAfter).toBeNull();
+    expect(held.publish).toBeNull();
+  });
+
+  test('is waited for by an acknowledgement of effects alone, too', () => {
+    const { record } = begun();
+    const after = afterAcknowledgement(record, { effectIds: ['other'] }, START_MS);
+    expect(after.publishDueAtMs).toBe(record.publishDueAtMs);
+  });
+});
+
+describe('what is to be told of an end', () => {
+  const ended = () => {
+    const { record } = begun();
+    return taken(record, [outcome(record, 'hold', walletFact('hold', 'insufficient_funds'))], 7);
+  };
+
+  test('goes with the run that closes then, and is no message', () => {
+    const { record, send, step, publish } = ended();
+    const [effectId] = record.saga.pending.map((command) => effectIdOf(command));
+    expect(effectId).toContain('orchestrator.notify.payment_failure.pay_');
+    expect(step.send.map(({ name }) => name)).toEqual(['notify']);
+    expect(send).toEqual([]);
+    expect(publish).toEqual({ after: 0, toTell: [effectId] });
+  });
+
+  test('is a message of its own when it is sent again', () => {
+    const { record } = ended();
+    const timer = stepOf(PAYMENT_KIND.table, record.saga, { kind: 'timer' }, at(60 * SECOND_MS));
+    const { send, publish } = afterStep(PAYMENT_KIND, record, timer, at(60 * SECOND_MS));
+    expect(send.map(({ name, attempts }) => [name, attempts])).toEqual([['notify', 2]]);
+    expect(publish).toBeNull();
+  });
+
+  test('no other command goes with a run', () => {
+    for (const { commands } of [PAYMENT_KIND.table, REFUND_KIND.table]) {
+      expect(Object.values(commands).flatMap(({ name, goesWithRun }) => (goesWithRun ? name : []))).toEqual(['notify']);
+    }
   });
 });
 
 test('a record that begins at its end has its terminal body at once', () => {
   const first = new SagaDriver();
   const step = { saga: { ...first.saga, state: 'failed' as const }, events: first.events, send: [] };
-  const { record, closes, publishAfter } = beginRecord(PAYMENT_KIND, 'fingerprint', step, at(0));
+  const { record, closes, publish } = beginRecord(PAYMENT_KIND, 'fingerprint', step, at(0));
   expect(record.terminalBody).toContain('"saga_state":"failed"');
   // It is told at once, as a whole: there is nothing to wait for.
-  expect({ closes, publishAfter }).toEqual({ closes: true, publishAfter: 0 });
+  expect({ closes, publish }).toEqual({ closes: true, publish: { after: 0, toTell: [] } });
   expect(record).toMatchObject({ closedSequence: 2, publishAttempts: 1, publishDueAtMs: START_MS + 3_750 });
-});
-
-test('a record that begins with nothing that closes a run has nothing to publish', () => {
-  const first = new SagaDriver();
-  const events = first.events.slice(1);
-  expect(events.map(({ event_type }) => event_type)).toEqual(['orchestrator.wallet.hold_funds']);
-  const change = beginRecord(PAYMENT_KIND, 'fingerprint', { saga: first.saga, events, send: first.sent }, at(0));
-  expect(change).toMatchObject({ closes: false, publishAfter: null });
-  expect(change.record).toMatchObject({ closedSequence: 0, publishAttempts: 0, publishDueAtMs: null });
-  expect(change.record.alarmAtMs).toBe(nextDueAtMs(first.saga));
 });
 
 describe('inputs', () => {
@@ -157,9 +210,9 @@ describe('inputs', () => {
 
   test('that close no run leave what is to be published as it was', () => {
     const { record } = begun();
-    const { record: after, closes } = taken(record, [outcome(record, 'hold', walletFact('hold'))], 60 * SECOND_MS);
+    const { record: after, closes } = taken(record, [outcome(record, 'hold', walletFact('hold'))], 1_999);
     expect(closes).toBe(false);
-    expect(after).toMatchObject({ closedSequence: 2, publishAttempts: 0, publishDueAtMs: record.publishDueAtMs });
+    expect(after).toMatchObject({ closedSequence: 0, publishAttempts: 0, publishDueAtMs: record.publishDueAtMs });
     expect(after.terminalBody).toBeNull();
     expect(after.saga.data.completedAtMs).toBeNull();
   });
@@ -223,17 +276,24 @@ describe('an acknowledgement', () => {
   const acknowledged = (record: Stored, first: number, last: number) =>
     afterAcknowledgement(record, { effectIds: [], events: { first, last } }, START_MS);
 
+  /** One whose beginning has been published, by time. */
+  function told(): Stored {
+    const { record } = begun();
+    const nothing = { saga: record.saga, events: [], send: [] };
+    return afterStep(PAYMENT_KIND, record, nothing, at(FIRST_PUBLICATION_DELAY_MS)).record;
+  }
+
   test('of the next run moves what is recorded, and then nothing is left to publish', () => {
-    expect(acknowledged(begun().record, 1, 2)).toMatchObject({ recordedSequence: 2, publishDueAtMs: null });
+    expect(acknowledged(told(), 1, 2)).toMatchObject({ recordedSequence: 2, publishDueAtMs: null });
   });
 
   test('of a part of what is closed leaves the rest to be published', () => {
-    const { record } = begun();
+    const record = told();
     expect(acknowledged(record, 1, 1)).toMatchObject({ recordedSequence: 1, publishDueAtMs: record.publishDueAtMs });
   });
 
   test('of a run with something missing before it counts for nothing (S9)', () => {
-    const { record } = begun();
+    const record = told();
     expect(acknowledged(record, 2, 2)).toMatchObject({ recordedSequence: 0, publishDueAtMs: record.publishDueAtMs });
   });
 

@@ -8,6 +8,7 @@ import type { PaymentRequest } from '../../src/domain/payment.ts';
 import type { CreatePayment, ReadEventsResult } from '../../src/domain/rpc.ts';
 import { loseMessages } from '../support/losses.ts';
 import { freshKey, until } from '../support/payments.ts';
+import { commitsIn, editCommits, heldIn } from '../support/saga-storage.ts';
 
 const SCOPE = { merchant: 'default', mode: 'sandbox' } as const;
 const REQUEST: PaymentRequest = {
@@ -48,13 +49,10 @@ async function completed(key: string) {
   return { saga, ...result };
 }
 
-/** Rows of the object's own table, and its alarm. */
+/** What the object holds, and its alarm. */
 function inside(saga: ReturnType<typeof sagaOf>) {
   return runInDurableObject(saga, async (_, state) => ({
-    tables: state.storage.sql
-      .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'")
-      .toArray()
-      .map((row) => row.name),
+    held: heldIn(state.storage),
     alarmAtMs: await state.storage.getAlarm(),
   }));
 }
@@ -73,7 +71,7 @@ describe('an object that was only read', () => {
     expect(await saga.deliver([])).toEqual({ kind: 'unknown_saga' });
     expect(await saga.commandDied('x')).toEqual({ kind: 'unknown_saga' });
     await saga.acknowledge({ effectIds: ['x'] });
-    expect(await inside(saga)).toEqual({ tables: [], alarmAtMs: null });
+    expect(await inside(saga)).toEqual({ held: {}, alarmAtMs: null });
   });
 });
 
@@ -173,7 +171,7 @@ describe('the log', () => {
 });
 
 describe('a payment at rest', () => {
-  test('has written one row per commit, and its alarm is the one of its retention', async () => {
+  test('has stored its commits as one value, and its alarm is the one of its retention', async () => {
     const key = freshKey();
     const { saga } = await completed(key);
     const alarmAtMs = await until(
@@ -181,11 +179,8 @@ describe('a payment at rest', () => {
       (atMs) => atMs > Date.now() + RETENTION_MS / 2,
     );
     expect(alarmAtMs).toBeLessThanOrEqual(Date.now() + RETENTION_MS);
-    const rows = await runInDurableObject(saga, (_, state) =>
-      state.storage.sql.exec<{ count: number }>('SELECT COUNT(*) AS count FROM commits').one(),
-    );
     // created, held, authorized, debited: one commit each.
-    expect(rows.count).toBe(4);
+    expect((await inside(saga)).held).toEqual({ commits: 4 });
   });
 
   test('is not written again by an acknowledgement that comes twice', async () => {
@@ -233,7 +228,10 @@ describe('the alarm', () => {
     const saga = sagaOf(key);
     await saga.create(input(key));
     await runInDurableObject(saga, (_, state) => {
-      state.storage.sql.exec("UPDATE commits SET record = json_set(record, '$.saga.data.scope.mode', 'live')");
+      editCommits(state.storage.kv, (commit) => ({
+        ...commit,
+        record: commit.record.replace('"mode":"sandbox"', '"mode":"live"'),
+      }));
     });
     await evictDurableObject(saga);
     await runDurableObjectAlarm(saga);
@@ -242,7 +240,5 @@ describe('the alarm', () => {
 });
 
 function stored(saga: ReturnType<typeof sagaOf>) {
-  return runInDurableObject(saga, (_, state) =>
-    state.storage.sql.exec('SELECT * FROM commits ORDER BY sequence_last').toArray(),
-  );
+  return runInDurableObject(saga, (_, state) => commitsIn(state.storage.kv));
 }

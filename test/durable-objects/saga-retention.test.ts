@@ -1,7 +1,8 @@
 /** The end of a saga's object: when it is emptied, what is left, and what everyone who still asks it is answered. */
-import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { type Grave, type Head, SAGA_KEY } from '../../durable-objects/saga/store.ts';
 import { rebuild } from '../../src/auditor/rebuild.ts';
 import { auditSagaOf } from '../../src/auditor/sagas.ts';
 import { DAY_MS, RETENTION_MS } from '../../src/domain/limits.ts';
@@ -13,7 +14,8 @@ import { asCalls, paymentSagaStub, sagaStub } from '../../src/stubs.ts';
 import { atRest, post, walkFindings } from '../audit/world.ts';
 import { loseMessages } from '../support/losses.ts';
 import { call, createPayment, freshKey, json, openWallet, postPayment, terminal, until } from '../support/payments.ts';
-import { expired, inside, moveClockTo, objectOf, refundOf, sqlOf } from '../support/retention.ts';
+import { expired, inside, moveClockTo, objectOf, refundOf } from '../support/retention.ts';
+import { asTables, editCommits, failWrites, withRecord } from '../support/saga-storage.ts';
 
 const SCOPE = { merchant: 'default', mode: 'sandbox' } as const;
 const OTHER = { merchant: 'other', mode: 'sandbox' } as const;
@@ -44,13 +46,13 @@ const statusOf = async (path: string, init?: RequestInit) => {
 };
 
 describe('an object past its retention', () => {
-  test('is one row in one table, with no alarm, and smaller', async () => {
+  test('is one value, with no alarm, and smaller', async () => {
     const { id } = await ended();
     const before = await inside(id);
-    expect(before.tables).toEqual({ commits: 4 });
+    expect(before.held).toEqual({ commits: 4 });
     await expired([id]);
     const after = await inside(id);
-    expect(after).toMatchObject({ tables: { tombstones: 1 }, alarmAtMs: null });
+    expect(after).toMatchObject({ held: { tombstone: true }, alarmAtMs: null });
     expect(after.bytes).toBeLessThan(before.bytes);
   });
 
@@ -60,32 +62,56 @@ describe('an object past its retention', () => {
     expect(alarmAtMs).toBe(Date.parse(completedAt ?? '') + RETENTION_MS);
     moveClockTo((alarmAtMs ?? 0) - 1);
     await runDurableObjectAlarm(objectOf(id));
-    expect((await inside(id)).tables).toEqual({ commits: 4 });
+    expect((await inside(id)).held).toEqual({ commits: 4 });
     moveClockTo(alarmAtMs ?? 0);
     await runDurableObjectAlarm(objectOf(id));
-    expect((await inside(id)).tables).toEqual({ tombstones: 1 });
+    expect((await inside(id)).held).toEqual({ tombstone: true });
   });
 
   test('is whole when its emptying fails in the middle, and emptied by the next alarm', async () => {
     const { id } = await ended();
-    // Nothing of that name can be made, and what was dropped before must come back.
-    await sqlOf(id, 'CREATE VIEW tombstones AS SELECT 1');
+    await runInDurableObject(objectOf(id), (_, { storage: { kv } }) => {
+      const { commits } = kv.get<Head>(SAGA_KEY) ?? { commits: [] };
+      kv.put('page 0', commits.slice(0, 3));
+      kv.put(SAGA_KEY, { pages: [commits[2]?.sequenceLast], commits: commits.slice(3) });
+    });
+    await evictDurableObject(objectOf(id));
+    // Its page is removed first, and must come back.
+    const heal = await runInDurableObject(objectOf(id), (_, { storage }) =>
+      failWrites(storage, (_key, value) => value !== undefined && 'tombstone' in (value as Grave)),
+    );
     moveClockTo(Date.now() + RETENTION_MS + DAY_MS);
     await runDurableObjectAlarm(objectOf(id));
     const failed = await inside(id);
-    expect(failed.tables).toEqual({ commits: 4 });
+    expect(failed.held).toEqual({ commits: 1, pages: 1 });
     expect(failed.alarmAtMs).toBeGreaterThan(Date.now());
-    await sqlOf(id, 'DROP VIEW tombstones');
+    heal();
     await runDurableObjectAlarm(objectOf(id));
-    expect((await inside(id)).tables).toEqual({ tombstones: 1 });
+    expect((await inside(id)).held).toEqual({ tombstone: true });
   });
 
-  test('of an older version, with its empty table of tombstones, is emptied the same', async () => {
+  test('of an older version, with its tables, is emptied the same', async () => {
     const { id } = await ended();
-    await sqlOf(id, 'CREATE TABLE tombstones (entity_id TEXT NOT NULL PRIMARY KEY, expired_at_ms INTEGER NOT NULL)');
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      asTables(storage);
+      storage.sql.exec('CREATE TABLE tombstones (entity_id TEXT NOT NULL PRIMARY KEY, expired_at_ms INTEGER NOT NULL)');
+    });
+    await evictDurableObject(objectOf(id));
     await expired([id]);
-    expect((await inside(id)).tables).toEqual({ tombstones: 1 });
+    expect((await inside(id)).held).toEqual({ tombstone: true });
     expect((await rpcOf(id).storedCommits(0)).tombstone?.remains).not.toBeNull();
+  });
+
+  test('of an older version, whose tombstone is a table, answers the same', async () => {
+    const { id } = await ended();
+    await expired([id]);
+    const before = await rpcOf(id).storedCommits(0);
+    await runInDurableObject(objectOf(id), (_, { storage }) => asTables(storage));
+    await evictDurableObject(objectOf(id));
+    expect((await inside(id)).held).toEqual({ tables: ['tombstones'] });
+    expect(await rpcOf(id).storedCommits(0)).toEqual(before);
+    expect(before.tombstone?.entityId).toBe(id);
+    expect((await call(`/payments/${id}`)).status).toBe(200);
   });
 });
 
@@ -97,7 +123,7 @@ describe('an object is kept past its time', () => {
     moveClockTo(Date.now() + RETENTION_MS + DAY_MS);
     await runDurableObjectAlarm(objectOf(id));
     const held = await inside(id);
-    expect(held.tables).toHaveProperty('commits');
+    expect(held.held).toHaveProperty('commits');
     expect(held.alarmAtMs).toBe(Date.now() + DAY_MS);
     await paymentSagaStub(env, id)?.settleRefund('ref_somebody', 'completed');
     vi.useRealTimers();
@@ -105,10 +131,10 @@ describe('an object is kept past its time', () => {
     moveClockTo(Date.now() + RETENTION_MS + 2 * DAY_MS);
     await runDurableObjectAlarm(objectOf(id));
     // The refund ended a day past the first retention.
-    expect((await inside(id)).tables).toHaveProperty('commits');
+    expect((await inside(id)).held).toHaveProperty('commits');
     moveClockTo(Date.now() + RETENTION_MS);
     await runDurableObjectAlarm(objectOf(id));
-    expect((await inside(id)).tables).toEqual({ tombstones: 1 });
+    expect((await inside(id)).held).toEqual({ tombstone: true });
   });
 
   test('while the record has not acknowledged its events', async () => {
@@ -117,18 +143,24 @@ describe('an object is kept past its time', () => {
     await terminal(id);
     moveClockTo(Date.now() + RETENTION_MS + DAY_MS);
     await runDurableObjectAlarm(objectOf(id));
-    expect((await inside(id)).tables).toEqual({ commits: 4 });
+    expect((await inside(id)).held).toEqual({ commits: 4 });
   });
 
   test('while a person is needed, however long that takes', async () => {
     const { id } = await createPayment({ wallet_id: 'kept-4', token: 'pm_sim_lost' });
-    await runInDurableObject(objectOf(id), (_, { storage }) => {
-      storage.sql.exec(`UPDATE commits SET record = json_set(record, '$.saga.state', 'needs_attention', '$.saga.pending',
-        json('[]'), '$.publishDueAtMs', NULL)`);
+    await runInDurableObject(objectOf(id), (_, { storage: { kv } }) => {
+      editCommits(kv, (commit) =>
+        withRecord(commit, ({ saga, ...record }) => ({
+          ...record,
+          saga: { ...(saga as object), state: 'needs_attention', pending: [] },
+          publishDueAtMs: null,
+        })),
+      );
     });
+    await evictDurableObject(objectOf(id));
     moveClockTo(Date.now() + 400 * DAY_MS);
     await runDurableObjectAlarm(objectOf(id));
-    expect((await inside(id)).tables).toHaveProperty('commits');
+    expect((await inside(id)).held).toHaveProperty('commits');
   });
 });
 
@@ -189,7 +221,7 @@ describe('a tombstone answers', () => {
     const stub = asCalls<SagaRpc>(objectOf(id) as never);
     expect((await stub.fetch(liveRequest({ scope: OTHER, afterSequence: 0 }))).status).toBe(404);
     // And nothing of all that has changed it.
-    expect(await inside(id)).toMatchObject({ tables: { tombstones: 1 }, alarmAtMs: null });
+    expect(await inside(id)).toMatchObject({ held: { tombstone: true }, alarmAtMs: null });
     expect(await json(`/payments/${id}`)).toEqual(body);
     expect(await walkFindings()).toEqual([]);
   });
@@ -204,7 +236,7 @@ describe('a tombstone answers', () => {
     });
     moveClockTo(Date.now() + RETENTION_MS + DAY_MS);
     await runDurableObjectAlarm(objectOf(id));
-    expect((await inside(id)).tables).toEqual({ tombstones: 1 });
+    expect((await inside(id)).held).toEqual({ tombstone: true });
   });
 
   test('the auditor with proofs: an edited row, an edited event and a lost run of the record are found', async () => {
@@ -227,7 +259,7 @@ describe('a tombstone answers', () => {
         'the log is not what its tombstone proves',
       ],
       [
-        'UPDATE events SET group_id = ? WHERE group_id = ? AND sequence_first > 1',
+        'UPDATE events SET group_id = ? WHERE group_id = ? AND sequence_first = 1',
         ['payment_x', group],
         [group, 'payment_x'],
         'the log is not what its tombstone proves',

@@ -197,7 +197,7 @@ describe('payments', () => {
     // Its alarm was lost: the archiver's question is what empties it.
     expect(await archivePayments(env, Date.now())).toBe(1);
     expect(await waiting()).toEqual([]);
-    expect((await inside(id)).tables).toEqual({ tombstones: 1 });
+    expect((await inside(id)).held).toEqual({ tombstone: true });
     expect(await walkFindings()).toEqual([]);
   });
 

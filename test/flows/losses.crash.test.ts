@@ -14,6 +14,7 @@ import {
   until,
   wallet,
 } from '../support/payments.ts';
+import { tellSomebody } from '../support/webhooks.ts';
 
 afterEach(() => loseMessages(null));
 
@@ -108,6 +109,7 @@ describe('a message that is lost only delays a payment, and each effect happens 
   });
 
   test('the notification is lost: it is taken over once in the end', async () => {
+    await tellSomebody();
     const { lost } = loseFirst(2, (kind) => kind === 'orchestrator.notify.payment_success');
     const id = await payAndCompare(SUCCESS);
     const rows = await until(

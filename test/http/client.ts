@@ -90,7 +90,7 @@ export async function endedPayment(key: string): Promise<Record<string, unknown>
 export async function expireKey(key: string): Promise<void> {
   await runInDurableObject(sagaStub(key), (_instance, state) => {
     const tombstone = { entityId: paymentIdOfKey(key), expiredAtMs: Date.now(), remains: null };
-    new SagaStore(state.storage.sql).expire(tombstone);
+    new SagaStore(state.storage).expire(tombstone);
   });
   await evictDurableObject(sagaStub(key));
 }

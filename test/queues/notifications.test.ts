@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { consumeNotifications } from '../../queues/notifications.ts';
+import { tellNobody, tellSomebody } from '../support/webhooks.ts';
 import { brokenDatabase, bug, deliver, freshPaymentId, message, overloaded, Recorder, transient } from './messages.ts';
 
 const QUEUE = 'notifications';
@@ -13,7 +14,23 @@ async function stored(paymentId: string): Promise<Record<string, unknown>[]> {
   return results;
 }
 
+beforeEach(() => tellSomebody());
+afterEach(tellNobody);
+
 describe('a notification', () => {
+  test('for nobody is not stored, and its saga is told', async () => {
+    await tellNobody();
+    const recorder = new Recorder();
+    const [one, other] = [freshPaymentId(), freshPaymentId()];
+    const bodies = [success(one), message('orchestrator.notify.payment_failure', other)];
+    // The second has somebody: an endpoint that asks for its type alone.
+    await tellSomebody(['payment.failed']);
+    const settled = await deliver(consumeNotifications, QUEUE, bodies, recorder.env);
+    expect(settled).toEqual({ acked: ['m1', 'm2'], retried: {} });
+    expect([(await stored(one)).length, (await stored(other)).length]).toEqual([0, 1]);
+    expect(recorder.acknowledged.map(({ paymentId }) => paymentId).sort()).toEqual([one, other].sort());
+  });
+
   test.each(['orchestrator.notify.payment_success', 'orchestrator.notify.payment_failure'] as const)(
     '%s is stored as it came, acknowledged, and its saga is told',
     async (type) => {

@@ -1,7 +1,7 @@
 /** The record against the real D1: each event counted once, whatever is sent twice, late, together or in pieces. */
 import { env } from 'cloudflare:workers';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { consumePaymentEvents } from '../../queues/payment-events.ts';
 import { countEvents } from '../../src/domain/audit/counters.ts';
 import type { EventType } from '../../src/domain/events/catalogue.ts';
@@ -9,6 +9,7 @@ import type { Envelope } from '../../src/domain/events/envelope.ts';
 import type { PaymentRow, Publication } from '../../src/domain/messages.ts';
 import { eventRowsAfter, readCounters } from '../../src/read-model/audit.ts';
 import { recordPublications } from '../../src/read-model/record-publications.ts';
+import { tellNobody, tellSomebody } from '../support/webhooks.ts';
 import { brokenDatabase, bug, deliver, freshPaymentId, message, Recorder, transient } from './messages.ts';
 
 const SEED = 20261124;
@@ -375,6 +376,71 @@ describe('the consumer of publications', () => {
       expect(await row(broken)).not.toBeNull();
     },
   );
+
+  describe('hands on what is to be told of an end', () => {
+    const NOTIFY = 'orchestrator.notify.payment_success';
+    const notifications = (send: (body: unknown) => Promise<void>) => ({ NOTIFICATIONS: { send } as unknown as Queue });
+    const ended = (id: string, toTell = [`${NOTIFY}.${id}`]) => ({
+      ...publication(id, runsOf(id, ['payment.completed', NOTIFY])),
+      to_tell: toTell,
+    });
+    afterEach(tellNobody);
+
+    test('to those who are to be told, as it stands in the log; its saga hears of it from them', async () => {
+      await tellSomebody();
+      const sent: unknown[] = [];
+      const recorder = new Recorder(notifications(async (body) => void sent.push(body)));
+      const [one, other] = [freshPaymentId(), freshPaymentId()];
+      // The second is sent again by itself, or has been told before: nothing is asked with its run.
+      const bodies = [ended(one), ended(other, [])];
+      expect((await deliver(consumePaymentEvents, 'payment-events', bodies, recorder.env)).acked).toEqual(['m1', 'm2']);
+      expect(sent).toEqual([bodies[0]?.runs[0]?.events[1]]);
+      expect(recorder.acknowledged).toMatchObject([
+        // Its delivery, and the message that was sent.
+        { paymentId: one, effectIds: [], events: { first: 1, last: 2 }, spent: { queue_operations: 3 } },
+        { paymentId: other, effectIds: [], events: { first: 1, last: 2 }, spent: { queue_operations: 2 } },
+      ]);
+    });
+
+    test('to nobody where nobody asks for it: its saga is told so with its run', async () => {
+      await tellSomebody(['payment.failed', 'refund.completed']);
+      const recorder = new Recorder(notifications(() => Promise.reject(new Error('sent'))));
+      const id = freshPaymentId();
+      expect((await deliver(consumePaymentEvents, 'payment-events', [ended(id)], recorder.env)).acked).toEqual(['m1']);
+      const effectIds = [`${NOTIFY}.${id}`];
+      expect(recorder.acknowledged).toMatchObject([{ paymentId: id, effectIds, events: { first: 1, last: 2 } }]);
+    });
+
+    test('by mail, where that is configured', async () => {
+      const sent: unknown[] = [];
+      const mailed = { NOTIFY_EMAIL_FROM: 'a@example.com', NOTIFY_EMAIL_TO: 'b@example.com' };
+      const recorder = new Recorder({ ...notifications(async (body) => void sent.push(body)), ...mailed });
+      const id = freshPaymentId();
+      await deliver(consumePaymentEvents, 'payment-events', [ended(id)], recorder.env);
+      expect(sent).toHaveLength(1);
+      expect(recorder.acknowledged).toMatchObject([{ effectIds: [] }]);
+    });
+
+    test('and where it cannot be sent, records the run all the same: its saga sends it again by itself', async () => {
+      await tellSomebody();
+      const recorder = new Recorder(notifications(() => Promise.reject(transient())));
+      const id = freshPaymentId();
+      expect((await deliver(consumePaymentEvents, 'payment-events', [ended(id)], recorder.env)).acked).toEqual(['m1']);
+      expect(recorder.acknowledged).toMatchObject([{ effectIds: [], spent: { queue_operations: 2 } }]);
+      expect((await runs(id)).length).toBe(1);
+    });
+
+    test('but no event that is no such command, whatever a message says', async () => {
+      await tellSomebody();
+      const sent: unknown[] = [];
+      const recorder = new Recorder(notifications(async (body) => void sent.push(body)));
+      const id = freshPaymentId();
+      const body = ended(id, [`payment.completed.${id}`, 'nothing']);
+      expect((await deliver(consumePaymentEvents, 'payment-events', [body], recorder.env)).acked).toEqual(['m1']);
+      expect(sent).toEqual([]);
+      expect(recorder.acknowledged).toMatchObject([{ effectIds: [] }]);
+    });
+  });
 
   test('tells nobody of a payment that this namespace did not mint', async () => {
     const recorder = new Recorder();

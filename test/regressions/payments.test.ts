@@ -3,7 +3,6 @@
 import { abortAllDurableObjects, createMessageBatch, evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test } from 'vitest';
-import { migrate } from '../../durable-objects/saga/schema.ts';
 import { consumeGatewayCommands } from '../../queues/gateway-commands.ts';
 import { publicIdFromHex, sagaObjectName } from '../../src/domain/ids.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
@@ -22,6 +21,7 @@ import {
   until,
   wallet,
 } from '../support/payments.ts';
+import { failWrites } from '../support/saga-storage.ts';
 
 const FUNDS = 5_000;
 const AUTHORIZE = 'orchestrator.gateway.authorize';
@@ -79,17 +79,15 @@ describe('an outbox in name only', () => {
       if (JSON.stringify(delivery.body).includes(paymentId)) delivered.push(kindOf(delivery));
       return false;
     });
-    await runInDurableObject(sagaOf(key), (_, { storage }) => {
-      migrate(storage.sql);
-      storage.sql.exec(`CREATE TRIGGER crash BEFORE INSERT ON commits BEGIN SELECT RAISE(ABORT, 'crash'); END`);
-    });
-    await evictDurableObject(sagaOf(key));
+    const heal = await runInDurableObject(sagaOf(key), (_, { storage }) =>
+      failWrites(storage, (_key, value) => JSON.stringify(value).includes(key)),
+    );
     expect((await postPayment({ wallet_id: walletId }, key)).status).toBe(500);
     // Another payment goes all the way: by then a message of the first would have been here.
     await terminal((await createPayment({ wallet_id: walletId })).id);
     expect(delivered).toEqual([]);
 
-    await runInDurableObject(sagaOf(key), (_, { storage }) => void storage.sql.exec('DROP TRIGGER crash'));
+    heal();
     const { id } = await createPayment({ wallet_id: walletId }, key);
     expect((await terminal(id)).status).toBe('COMPLETED');
   });

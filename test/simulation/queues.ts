@@ -205,14 +205,30 @@ export class Queues {
     const [first, last] = [runs[0]?.first, runs.at(-1)?.last];
     if (publication === null || first === undefined || last === undefined) return;
     const what = () => `${step} of ${node.id}`;
-    const acknowledge = () => node.acknowledge({ effectIds: [], events: { first, last } });
+    // Of four merchants, one has nobody to tell.
+    const isToBeTold = node.who % 4 > 0;
+    const toTell = publication.to_tell ?? [];
+    const effectIds = isToBeTold ? [] : toTell;
+    const acknowledge = () => node.acknowledge({ effectIds, events: { first, last } });
     if (world.sabotage.acknowledgesFirst === true) acknowledge();
     if (world.strikes(fault, 'outage', 'before', node.who, what)) {
       this.redeliver(message);
       return;
     }
     world.record.write(publication);
+    if (isToBeTold) for (const effectId of toTell) this.#handOn(message, effectId);
     if (!world.strikes(fault, 'outage', 'after', node.who, what)) this.#acknowledged(delivery, acknowledge);
+  }
+
+  /** What a publication brings to tell, on its way to whoever is to be told (queues/payment-events.ts). */
+  #handOn({ node, publication }: Message, effectId: string): void {
+    const event = publication?.runs
+      .flatMap(({ events }) => events)
+      .find(({ metadata }) => metadata.message_deduplication_id === effectId);
+    if (event === undefined) return;
+    const step: StepName = `${node.service}.notify`;
+    const message = { node, step, event, publication: null, unheard: false, deliveries: 0, touched: false };
+    this.#post(message, this.#world.waitMs(node.who, step, HOP_MS));
   }
 
   /** A consumer that reports no outcome, only that it has taken over. */

@@ -18,6 +18,7 @@ import {
   afterStep,
   beginRecord,
   isAtRest,
+  publicationDue,
   type RecordChange,
   type SagaData,
   type SagaKind,
@@ -195,9 +196,9 @@ export class SagaNode<State extends string, Data extends SagaData, Name extends 
     const record = { ...stored, alarmAtMs: 0 };
     this.#memory = record;
     const context = this.world.context(this);
-    const publishes = record.publishDueAtMs !== null && record.publishDueAtMs <= context.nowMs;
-    if (publishes) this.#publish(record, record.recordedSequence);
-    const published = publishes ? afterPublishing(record, context) : record;
+    const isAgain = publicationDue(record, context.nowMs) === 'again';
+    if (isAgain) this.#publish(record, record.recordedSequence);
+    const published = isAgain ? afterPublishing(record, context) : record;
     const taken = step(this.#kind.table, record.saga, { kind: 'timer' }, context);
     this.#commit(afterStep(this.#kind, published, taken, context), crash);
   }
@@ -208,17 +209,19 @@ export class SagaNode<State extends string, Data extends SagaData, Name extends 
     return stored === null || (nextDueAtMs(stored.saga) === null && stored.publishDueAtMs === null);
   }
 
-  #commit({ record, step: taken, closes, publishAfter }: RecordChange<State, Data, Name>, crash: Crash): Answered {
+  #commit({ record, step: taken, closes, send, publish }: RecordChange<State, Data, Name>, crash: Crash): Answered {
     if (crash === 'before') return this.#cut();
     const before = this.#stored;
+    const newest = this.commits.at(-1);
     if (taken.events.length > 0) this.commits.push({ events: taken.events, closes });
+    else if (closes && newest !== undefined) this.commits[this.commits.length - 1] = { ...newest, closes };
     this.#stored = record;
     this.#setAlarm(record);
     this.#memory = record;
     this.world.committed(this, before, record, taken);
     if (crash === 'after') return this.#cut();
-    for (const command of taken.send) this.world.send(this, command);
-    if (publishAfter !== null) this.#publish(record, publishAfter);
+    for (const command of send) this.world.send(this, command);
+    if (publish !== null) this.#publish(record, publish.after, publish.toTell);
     return crash === null ? 'ok' : this.#cut();
   }
 
@@ -239,7 +242,7 @@ export class SagaNode<State extends string, Data extends SagaData, Name extends 
     this.world.alarmSet(this);
   }
 
-  #publish(record: SagaRecord<State, Data, Name>, sequence: number): void {
+  #publish(record: SagaRecord<State, Data, Name>, sequence: number, toTell: readonly string[] = []): void {
     const after = this.commits.filter(({ events }) => (events.at(-1)?.metadata.sequence ?? 0) > sequence);
     const runs = runsOf(after);
     if (runs.length === 0) return;
@@ -248,6 +251,7 @@ export class SagaNode<State extends string, Data extends SagaData, Name extends 
       group_id: this.#kind.table.group(record.saga.data).groupId,
       ...this.#kind.row(record.saga),
       runs: runs.map(({ first, last, events }) => ({ first, last, events: [...events] })),
+      to_tell: [...toTell],
     });
   }
 }

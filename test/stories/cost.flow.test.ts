@@ -5,6 +5,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Head, SAGA_KEY } from '../../durable-objects/saga/store.ts';
 import { priceOf, usdText } from '../../src/domain/cost/prices.ts';
 import { costSeries } from '../../src/domain/cost/series.ts';
 import { RESOURCES, type Resource, type Spent, spentSince, sumOfSpent } from '../../src/domain/cost/spent.ts';
@@ -43,10 +44,8 @@ async function atRest(id: string): Promise<SagaRecord> {
     () =>
       runInDurableObject(stubOf(id), (_saga, state) =>
         counter.aside(() => {
-          const [row] = state.storage.sql
-            .exec<{ record: string }>('SELECT record FROM commits ORDER BY sequence_last DESC LIMIT 1')
-            .toArray();
-          return JSON.parse(row?.record ?? 'null') as SagaRecord;
+          const newest = state.storage.kv.get<Head>(SAGA_KEY)?.commits.at(-1);
+          return JSON.parse(newest?.record ?? 'null') as SagaRecord;
         }),
       ),
     isAtRest,

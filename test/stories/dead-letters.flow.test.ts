@@ -21,6 +21,7 @@ import {
   until,
   wallet,
 } from '../support/payments.ts';
+import { tellSomebody } from '../support/webhooks.ts';
 
 afterEach(async () => {
   heal();
@@ -168,6 +169,7 @@ test('a dead void is not taken for done: its saga needs a person, and a redrive 
 
 test('a dead notification is taken over after a redrive, once', async () => {
   const walletId = await funded();
+  await tellSomebody();
   killFirst('orchestrator.notify.payment_success');
   const { id } = await createPayment({ wallet_id: walletId });
   await terminal(id);

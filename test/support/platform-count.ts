@@ -6,7 +6,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import worker, { PaymentSaga, ProviderHealth, RefundSaga, Wallet } from '../../src/index.ts';
 
-/** Tables of what is counted for a payment: its saga's and its wallet's. The simulated provider's are no part of the bill. */
+/** Tables of what is counted for a payment: its wallet's; a saga has keys. The simulated provider's are no part of the bill. */
 const TABLES = /\b(commits|tombstones|entries|effects|resolutions|wallet|schema_history)\b/;
 
 export interface PlatformCount {
@@ -21,7 +21,9 @@ export interface PlatformCount {
   calls: number;
 }
 
-const ZERO: PlatformCount = {
+const ZERO: PlatformCount & { keysWritten: number; keysRead: number } = {
+  keysWritten: 0,
+  keysRead: 0,
   rowsWritten: 0,
   rowsRead: 0,
   alarmWrites: 0,
@@ -47,9 +49,10 @@ const CALLS: readonly (readonly [prototype: object, methods: readonly string[]])
 ];
 
 export class PlatformCounter {
-  #count: PlatformCount = { ...ZERO };
+  #count = { ...ZERO };
   /** Cursors count while they are read, so they are asked when the sum is. */
   #cursors: { readonly rowsWritten: number; readonly rowsRead: number }[] = [];
+  #isAside = false;
 
   /** Wraps, once per test file: the classes are the isolate's own. */
   async install(): Promise<void> {
@@ -64,6 +67,17 @@ export class PlatformCounter {
       wrap(Object.getPrototypeOf(state.storage.sql) as object, 'exec', (result, [query]) => {
         if (TABLES.test(String(query))) cursors().push(result as SqlStorageCursor<Record<string, SqlStorageValue>>);
       });
+      // A key is a row of the platform's table, which it has made for itself.
+      const kv = Object.getPrototypeOf(state.storage.kv) as object;
+      wrap(kv, 'put', () => {
+        if (!this.#isAside) count().keysWritten += 1;
+      });
+      wrap(kv, 'delete', (wasThere) => {
+        if (!this.#isAside && wasThere === true) count().keysWritten += 1;
+      });
+      wrap(kv, 'get', (value) => {
+        if (!this.#isAside && value !== undefined) count().keysRead += 1;
+      });
       for (const name of ['setAlarm', 'deleteAlarm']) {
         wrap(Object.getPrototypeOf(state.storage) as object, name, () => {
           count().alarmWrites += 1;
@@ -76,9 +90,11 @@ export class PlatformCounter {
     wrap(Object.getPrototypeOf(env.DB) as object, 'batch', (result) => {
       void (result as Promise<D1Result[]>).then((results) => results.forEach(add));
     });
-    wrap(Object.getPrototypeOf(env.DB.prepare('SELECT 1')) as object, 'run', (result) => {
-      void (result as Promise<D1Result>).then(add);
-    });
+    for (const name of ['run', 'all']) {
+      wrap(Object.getPrototypeOf(env.DB.prepare('SELECT 1')) as object, name, (result) => {
+        void (result as Promise<D1Result>).then(add);
+      });
+    }
     wrap(worker, 'queue', (_result, [batch]) => {
       count().batches += 1;
       count().deliveries += (batch as MessageBatch).messages.length;
@@ -97,10 +113,12 @@ export class PlatformCounter {
   aside<Result>(look: () => Result): Result {
     const cursors = this.#cursors;
     this.#cursors = [];
+    this.#isAside = true;
     try {
       return look();
     } finally {
       this.#cursors = cursors;
+      this.#isAside = false;
     }
   }
 
@@ -111,7 +129,8 @@ export class PlatformCounter {
 
   end(): PlatformCount {
     const sum = (of: 'rowsWritten' | 'rowsRead') => this.#cursors.reduce((total, cursor) => total + cursor[of], 0);
-    return { ...this.#count, rowsWritten: sum('rowsWritten'), rowsRead: sum('rowsRead') };
+    const { keysWritten, keysRead, ...count } = this.#count;
+    return { ...count, rowsWritten: keysWritten + sum('rowsWritten'), rowsRead: keysRead + sum('rowsRead') };
   }
 }
 

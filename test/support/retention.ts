@@ -7,6 +7,7 @@ import type { RefundView } from '../../src/domain/refund.ts';
 import { paymentObjectId, refundObjectId } from '../../src/stubs.ts';
 import { atRest, post } from '../audit/world.ts';
 import { freshKey, json, until } from './payments.ts';
+import { heldIn } from './saga-storage.ts';
 
 /** Sets the clock of this isolate, the objects' and the consumers' too: `Date` only, so that timers go on. */
 export function moveClockTo(atMs: number): void {
@@ -21,25 +22,13 @@ export function objectOf(id: string) {
   return isRefund ? env.REFUND_SAGA.get(objectId) : env.PAYMENT_SAGA.get(objectId);
 }
 
-/** What an object holds: its tables, with how many rows each, its alarm and its size. */
+/** What an object holds, its alarm and its size. */
 export function inside(id: string) {
-  return runInDurableObject(objectOf(id), async (_, { storage }) => {
-    const tables = storage.sql
-      .exec<{ name: string }>(
-        `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'`,
-      )
-      .toArray()
-      .map(({ name }) => [name, storage.sql.exec<{ n: number }>(`SELECT COUNT(*) AS n FROM ${name}`).one().n] as const);
-    return {
-      tables: Object.fromEntries(tables),
-      alarmAtMs: await storage.getAlarm(),
-      bytes: storage.sql.databaseSize,
-    };
-  });
-}
-
-export function sqlOf(id: string, statement: string) {
-  return runInDurableObject(objectOf(id), (_, { storage }) => storage.sql.exec(statement).toArray());
+  return runInDurableObject(objectOf(id), async (_, { storage }) => ({
+    held: heldIn(storage),
+    alarmAtMs: await storage.getAlarm(),
+    bytes: storage.sql.databaseSize,
+  }));
 }
 
 /** Moves the clock past the retention of these, rings their alarms, and has them read what is stored. */

@@ -54,7 +54,7 @@ export async function pass(id: string, ms: number): Promise<void> {
       await runInDurableObject(sagaObject(id), (_instance, state) => {
         const record = recordOf(state);
         if (createdAtMsOf(record) === wantedMs) return;
-        new SagaStore<SagaRecord>(state.storage.sql).replace(movedBack(record, ms) as SagaRecord);
+        new SagaStore<SagaRecord>(state.storage).replace(movedBack(record, ms) as SagaRecord);
       });
       await evictDurableObject(sagaObject(id));
       return begunAtMs();
@@ -65,7 +65,7 @@ export async function pass(id: string, ms: number): Promise<void> {
 }
 
 function recordOf(state: DurableObjectState): SagaRecord {
-  const record = new SagaStore<SagaRecord>(state.storage.sql).load();
+  const record = new SagaStore<SagaRecord>(state.storage).load();
   if (record === null || record === 'expired') throw new Error('no record');
   return record;
 }

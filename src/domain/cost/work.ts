@@ -51,9 +51,8 @@ export const CALLBACK: Spent = { worker_requests: 1, d1_rows_written: 4, d1_rows
 /** The rows that bring a saga to rest: its record, once more, and the alarm of its retention. */
 const REST: Spent = { object_rows_written: 2 };
 
-/** Of D1: the end of a saga as its run is recorded alone, and its notification. */
+/** Of D1: the end of a saga as its run is recorded alone. */
 const END_RECORDED: Spent = { d1_rows_written: 4 };
-const END_TOLD: Spent = { d1_rows_written: 1 };
 
 /** A message of ordinary size, alone in its batch, and the acknowledgement of what it brought. */
 const MESSAGE_AND_CALL: Spent = sumOfSpent(sending(''), delivery('', 1, true), OBJECT_CALL);
@@ -61,17 +60,17 @@ const MESSAGE_AND_CALL: Spent = sumOfSpent(sending(''), delivery('', 1, true), O
 /** An earlier run that waits to be recorded: it has been sent, comes in the batch of the last, and is acknowledged by itself. */
 const EARLIER_RUN: Spent = sumOfSpent(delivery('', 1, false), OBJECT_CALL, { d1_rows_written: 3 });
 
-/** A run that has never been sent, and goes with the last: its row, and the payment's in its lists, made and not rewritten. */
-const UNTOLD_RUN: Spent = { d1_rows_written: 3 };
+/** Nothing was told before: the row in its lists, made and not rewritten. */
+const UNTOLD: Spent = { d1_rows_written: 2 };
 
-/** When the retention ends: the alarm's call, and the tables of the commits and of the tombstone, however many commits there were. */
-export const EXPIRY: Spent = sumOfSpent(OBJECT_CALL, { object_rows_written: 3 });
+/** When the retention ends: the alarm's call, and the tombstone in the stead of the commits, which are one value. */
+export const EXPIRY: Spent = sumOfSpent(OBJECT_CALL, { object_rows_written: 1 });
 
 /** What the record knows of a saga before its end: all runs until then, or not yet the one that is on its way, or none. */
 export type EarlierRuns = 'recorded' | 'out' | 'untold';
-const EARLIER: Readonly<Record<EarlierRuns, Spent>> = { recorded: {}, out: EARLIER_RUN, untold: UNTOLD_RUN };
+const EARLIER: Readonly<Record<EarlierRuns, Spent>> = { recorded: {}, out: EARLIER_RUN, untold: UNTOLD };
 
-/** What a saga that ends now has still to spend, undisturbed: recorded, told of, at rest, expired. */
+/** What a saga that ends now has still to spend, undisturbed and with nobody to tell: recorded, at rest, expired. */
 export function afterTheEnd(earlier: EarlierRuns): Spent {
-  return sumOfSpent(...[MESSAGE_AND_CALL, END_RECORDED, MESSAGE_AND_CALL, END_TOLD, REST, EXPIRY], EARLIER[earlier]);
+  return sumOfSpent(MESSAGE_AND_CALL, END_RECORDED, REST, EXPIRY, EARLIER[earlier]);
 }

@@ -137,6 +137,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
   },
   notify: {
     name: 'notify',
+    goesWithRun: true,
     type: (data): EventType =>
       data.failure === null ? 'orchestrator.notify.payment_success' : 'orchestrator.notify.payment_failure',
     payload: (data) => ({ payment_id: data.paymentId, status: data.failure === null ? 'COMPLETED' : 'FAILED' }),

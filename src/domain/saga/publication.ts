@@ -1,7 +1,7 @@
 /**
  * Pure: which events of a log go to the record (D1) together. A commit that a reader of the record should see soon
- * closes a run; what came between closings travels with it. Where a run closes follows from the events alone, so that
- * a run that is sent again is the same run, and its first sequence identifies it.
+ * closes a run, and so does the time of the first publication (`record.ts`); what came between closings travels with it. That a commit
+ * closes a run is stored with it, so that a run that is sent again is the same run, and its first sequence identifies it.
  */
 import type { Spent } from '../cost/spent.ts';
 import type { EventPayload, EventType } from '../events/catalogue.ts';
@@ -17,7 +17,6 @@ export interface Run {
 }
 
 const CLOSING: ReadonlySet<string> = new Set<EventType>([
-  'payment.created',
   'payment.completed',
   'payment.failed',
   'payment.needs_attention',

@@ -8,10 +8,11 @@ import type { Scope } from '../ids.ts';
 import { DAY_MS, RETENTION_MS, SECOND_MS } from '../limits.ts';
 import { backoffMs } from '../retry.ts';
 import type { Acknowledgement, Redrivable, Trace } from '../rpc.ts';
+import { effectIdOf } from './effects.ts';
 import { isPending, nextDueAtMs, step, withoutCommands } from './engine.ts';
 import { closesRun } from './publication.ts';
 import { SEALED_FORMAT } from './seal.ts';
-import type { Saga, SagaTable, Step, StepContext, StepInput } from './table.ts';
+import type { PendingCommand, Saga, SagaTable, Step, StepContext, StepInput } from './table.ts';
 
 /** What every saga's data has. */
 export interface SagaData {
@@ -36,6 +37,11 @@ export interface SagaKind<State extends string, Data extends SagaData, Name exte
   readonly inForce: (saga: Saga<State, Data, Name>) => Record<string, unknown>;
   /** The row of the record (D1) that this state amounts to. */
   readonly row: (saga: Saga<State, Data, Name>) => Row;
+  /**
+   * Its claim may be taken back as if it had never been: until a commit closes a run, the record is told nothing of it, whatever the
+   * time.
+   */
+  readonly isRevocable?: boolean;
   /** Whether something that stands on it is under way, so that it must not be forgotten yet; absent: nothing can. */
   readonly isNeeded?: (saga: Saga<State, Data, Name>) => boolean;
 }
@@ -53,7 +59,7 @@ export interface SagaRecord<State extends string = string, Data = unknown, Name 
   /** Last sequence of the newest closed run (`publication.ts`). */
   readonly closedSequence: number;
   readonly publishAttempts: number;
-  /** When closed runs that are not known to be recorded are sent again; null when there are none. */
+  /** When closed runs that are not known to be recorded are sent again, or what was never published is; null when there is nothing. */
   readonly publishDueAtMs: number | null;
   /** The alarm as it was last set, in the same commit; one in the past has fired. */
   readonly alarmAtMs: number;
@@ -65,24 +71,30 @@ export interface SagaRecord<State extends string = string, Data = unknown, Name 
   readonly runCost?: Spent;
 }
 
-/** A change of the record: what to store, which step made it, whether its events close a run, and what to publish. */
+/** A change of the record: what to store, which step made it, whether its events close a run, what to send and to publish. */
 export interface RecordChange<State extends string, Data, Name extends string> {
   readonly record: SagaRecord<State, Data, Name>;
   readonly step: Step<State, Data, Name>;
   readonly closes: boolean;
-  /** Every closed run after this sequence is sent to the record at once; null: none is. */
-  readonly publishAfter: number | null;
+  /** The step's commands, but for those that go with the run. */
+  readonly send: readonly PendingCommand<Name>[];
+  readonly publish: {
+    /** Every closed run after this sequence is sent to the record at once. */
+    readonly after: number;
+    /** Effect ids of the commands that go with it. */
+    readonly toTell: readonly string[];
+  } | null;
 }
 
 /**
- * How long a saga that has begun may go untold to the record. Most have ended by then, and are told once, as a whole: one
- * message, one transaction's share and one row fewer than telling the beginning apart (decision 0065).
+ * How long a saga that has begun may go untold to the record. Most have ended by then, and are told once, as one run: one
+ * message, one transaction's share and two rows fewer than telling the beginning apart (decisions 0065, 0066).
  */
 export const FIRST_PUBLICATION_DELAY_MS = 2 * SECOND_MS;
 
 type Kind<State extends string, Data extends SagaData, Name extends string> = SagaKind<State, Data, Name, unknown>;
 
-/** The record of a saga that begins with this step: the claim of its key is its first commit. Publishes nothing yet. */
+/** The record of a saga that begins with this step: the claim of its key is its first commit. It is published later, unless it is over. */
 export function beginRecord<State extends string, Data extends SagaData, Name extends string>(
   kind: Kind<State, Data, Name>,
   fingerprint: string,
@@ -102,10 +114,9 @@ export function beginRecord<State extends string, Data extends SagaData, Name ex
     alarmAtMs: 0,
   } as const;
   const begun = afterStep(kind, empty, first, context);
-  if (!begun.closes || begun.record.terminalBody !== null) return begun;
-  const publication = { publishAttempts: 0, publishDueAtMs: context.nowMs + FIRST_PUBLICATION_DELAY_MS };
-  const record = armed({ ...begun.record, ...publication, alarmAtMs: 0 }, context.nowMs);
-  return { ...begun, record, publishAfter: null };
+  if (begun.closes || kind.isRevocable === true) return begun;
+  const publishDueAtMs = context.nowMs + FIRST_PUBLICATION_DELAY_MS;
+  return { ...begun, record: armed({ ...begun.record, publishDueAtMs, alarmAtMs: 0 }, context.nowMs) };
 }
 
 /** Takes inputs in order, as one change; null when they change nothing. */
@@ -136,7 +147,7 @@ export function afterStep<State extends string, Data extends SagaData, Name exte
   const saga = becomesTerminal
     ? { ...taken.saga, data: { ...taken.saga.data, completedAtMs: context.nowMs } }
     : taken.saga;
-  const closes = closesRun(taken.events, isTerminal);
+  const closes = closesRun(taken.events, isTerminal) || publicationDue(before, context.nowMs) === 'first';
   const terminalBody = becomesTerminal ? JSON.stringify(kind.view(saga)) : before.terminalBody;
   const record = {
     ...before,
@@ -145,8 +156,22 @@ export function afterStep<State extends string, Data extends SagaData, Name exte
     ...(closes && { closedSequence: saga.sequence, ...publishedAgain(1, context) }),
   };
   // Runs that have never been sent go with the first that is.
-  const publishAfter = before.publishAttempts === 0 ? before.recordedSequence : before.closedSequence;
-  return { record: armed(record, context.nowMs), step: taken, closes, publishAfter: closes ? publishAfter : null };
+  const after = before.publishAttempts === 0 ? before.recordedSequence : before.closedSequence;
+  const riding = closes ? taken.send.filter((command) => goesWithRun(kind, command)) : [];
+  return {
+    record: armed(record, context.nowMs),
+    step: taken,
+    closes,
+    send: taken.send.filter((command) => !riding.includes(command)),
+    publish: closes ? { after, toTell: riding.flatMap((command) => effectIdOf(command) ?? []) } : null,
+  };
+}
+
+function goesWithRun<State extends string, Data extends SagaData, Name extends string>(
+  kind: Kind<State, Data, Name>,
+  { name, attempts }: PendingCommand<Name>,
+): boolean {
+  return kind.table.commands[name].goesWithRun === true && attempts === 1;
 }
 
 /**
@@ -167,6 +192,15 @@ export function afterLoss<State extends string, Data, Name extends string>(
   context: StepContext,
 ): SagaRecord<State, Data, Name> {
   return armed({ ...record, recordedSequence: 0, ...publishedAgain(1, context) }, context.nowMs);
+}
+
+/** What of its publication is due: the first, which closes the run that is open, or closed runs again, or nothing. */
+export function publicationDue(
+  { publishDueAtMs, recordedSequence, closedSequence }: SagaRecord,
+  nowMs: number,
+): 'first' | 'again' | 'none' {
+  if (publishDueAtMs === null || publishDueAtMs > nowMs) return 'none';
+  return recordedSequence >= closedSequence ? 'first' : 'again';
 }
 
 /** The record after its closed runs were handed to the queue once more. */
@@ -190,7 +224,8 @@ export function afterAcknowledgement<State extends string, Data, Name extends st
   const saga = withoutCommands(record.saga, new Set(effectIds));
   const follows = events !== undefined && events.first <= record.recordedSequence + 1;
   const recordedSequence = follows ? Math.max(record.recordedSequence, events.last) : record.recordedSequence;
-  const publishDueAtMs = recordedSequence >= record.closedSequence ? null : record.publishDueAtMs;
+  const isAllRecorded = events !== undefined && recordedSequence >= record.closedSequence;
+  const publishDueAtMs = isAllRecorded ? null : record.publishDueAtMs;
   const next = { ...record, saga, recordedSequence, publishDueAtMs };
   return isAtRest(next) ? armed(next, nowMs) : next;
 }

@@ -89,6 +89,7 @@ export const REFUND_COMMAND_SPECS: Readonly<Record<RefundCommand, CommandSpec<Re
   },
   notify: {
     name: 'notify',
+    goesWithRun: true,
     type: (data): EventType =>
       data.failure === null ? 'orchestrator.notify.refund_success' : 'orchestrator.notify.refund_failure',
     payload: (data) => ({ ...ids(data), status: data.failure === null ? 'COMPLETED' : 'FAILED' }),

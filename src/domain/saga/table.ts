@@ -75,6 +75,11 @@ export interface CommandSpec<Data, Name extends string = string> {
   readonly retriable?: boolean;
   /** A direct call to another object, not a message; sent again just the same. */
   readonly isCall?: boolean;
+  /**
+   * First told with the run that its commit closes: the record's consumer hands it on where there is anybody to tell, and says so
+   * where there is nobody (decision 0066). Sent again, it is a message of its own.
+   */
+  readonly goesWithRun?: boolean;
   /** How long with no outcome heard before it is sent again. Absent: the policy's `resend`. */
   readonly resend?: (policy: SagaPolicy) => Backoff;
   /** Until when it is tried; past that its result is `spent`. Absent: for ever, since its consumer is ours. */

@@ -75,7 +75,14 @@ function watchedEnv(env: Env, around: Around, plantsOf: string | null): Env {
       return (...input: unknown[]) => around('D1 batch', async () => Reflect.apply(member, target, input));
     },
   });
+  const notifications = new Proxy(env.NOTIFICATIONS, {
+    get(target, name) {
+      if (name !== 'send') return Reflect.get(target, name);
+      return (body: unknown) => around(`send ${messageName(body)}`, () => target.send(body));
+    },
+  });
   return Object.create(env, {
+    NOTIFICATIONS: { value: notifications },
     PAYMENT_SAGA: { value: namespaceWith(env.PAYMENT_SAGA, around) },
     REFUND_SAGA: { value: namespaceWith(env.REFUND_SAGA, around) },
     WALLET: { value: namespaceWith(env.WALLET, around, (input) => renamedEffects(plantsOf, input)) },

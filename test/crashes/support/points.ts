@@ -12,13 +12,14 @@ function at(names: readonly string[], moments: readonly string[]): string[] {
 
 /** A message on its way: sent by the saga's object, taken by its consumer, which makes `calls` and acknowledges. */
 function hop(message: string, calls: readonly string[]): string[] {
-  return [
-    ...at([`object sends ${message}`], CALL),
-    ...at(
-      [...calls, 'ack'].map((call) => `consumer of ${message} ${call}`),
-      CALL,
-    ),
-  ];
+  return [...at([`object sends ${message}`], CALL), ...consumed(message, calls)];
+}
+
+function consumed(message: string, calls: readonly string[]): string[] {
+  return at(
+    [...calls, 'ack'].map((call) => `consumer of ${message} ${call}`),
+    CALL,
+  );
 }
 
 /** A command to the wallet, and its outcome on its way back. */
@@ -34,16 +35,21 @@ function gatewayHop(action: string): string[] {
   return hop(`orchestrator.gateway.${action}`, ['fetch', 'deliver']);
 }
 
-function notifyHop(saga: string, outcome: string): string[] {
-  const message = `orchestrator.notify.${outcome}`;
-  return [...hop(message, ['D1 batch', 'acknowledge']), ...at([`${saga} acknowledge ${message}`], COMMIT)];
+/** A run of events on its way to the record. */
+function recordHop(saga: string, closing: string, first: number, calls: readonly string[] = []): string[] {
+  return [
+    ...hop(`record ${closing}`, ['D1 batch', ...calls, 'acknowledge']),
+    ...at([`${saga} acknowledge events from ${first}`], COMMIT),
+  ];
 }
 
-/** A run of events on its way to the record. */
-function recordHop(saga: string, closing: string, first: number): string[] {
+/** The last run, which brings what is to be told: the record's consumer sends it on to where somebody is told (decision 0066). */
+function toldHop(saga: string, closing: string, first: number, outcome: string): string[] {
+  const message = `orchestrator.notify.${outcome}`;
   return [
-    ...hop(`record ${closing}`, ['D1 batch', 'acknowledge']),
-    ...at([`${saga} acknowledge events from ${first}`], COMMIT),
+    ...recordHop(saga, closing, first, [`send ${message}`]),
+    ...consumed(message, ['D1 batch', 'read', 'acknowledge']),
+    ...at([`${saga} acknowledge ${message}`], COMMIT),
   ];
 }
 
@@ -51,8 +57,9 @@ const GATEWAY_ANSWER = at(['payment deliver payment_gateway.response'], COMMIT);
 /** Its first run is not sent alone: it goes with the next that closes (decision 0065). */
 const BEGUN = at(['payment create'], COMMIT);
 const HELD = walletHop('payment', 'hold', 'hold_funds');
-const COMPLETED = notifyHop('payment', 'payment_success');
-const FAILED = notifyHop('payment', 'payment_failure');
+/** Somebody is told of what has completed, and nobody of what has failed (`tellSomebody`). */
+const COMPLETED = toldHop('payment', 'payment.completed', 1, 'payment_success');
+const FAILED = recordHop('payment', 'payment.failed', 1);
 
 export const POINTS = {
   balance: [
@@ -62,16 +69,8 @@ export const POINTS = {
     ...GATEWAY_ANSWER,
     ...walletHop('payment', 'debit', 'debit'),
     ...COMPLETED,
-    ...recordHop('payment', 'payment.completed', 1),
   ],
-  card: [
-    ...BEGUN,
-    ...gatewayHop('authorize'),
-    ...gatewayHop('capture'),
-    ...GATEWAY_ANSWER,
-    ...COMPLETED,
-    ...recordHop('payment', 'payment.completed', 1),
-  ],
+  card: [...BEGUN, ...gatewayHop('authorize'), ...gatewayHop('capture'), ...GATEWAY_ANSWER, ...COMPLETED],
   decline: [
     ...BEGUN,
     ...HELD,
@@ -79,7 +78,6 @@ export const POINTS = {
     ...GATEWAY_ANSWER,
     ...walletHop('payment', 'release', 'release_funds'),
     ...FAILED,
-    ...recordHop('payment', 'payment.failed', 1),
   ],
   compensation: [
     ...BEGUN,
@@ -90,7 +88,6 @@ export const POINTS = {
     ...walletHop('payment', 'debit', 'debit', 'wallet.debit_failed'),
     ...walletHop('payment', 'release', 'release_funds'),
     ...FAILED,
-    ...recordHop('payment', 'payment.failed', 1),
   ],
   lookup: [
     ...BEGUN,
@@ -101,8 +98,7 @@ export const POINTS = {
     // With the run that says that the outcome is unknown.
     ...recordHop('payment', 'payment.created', 1),
     ...walletHop('payment', 'debit', 'debit'),
-    ...COMPLETED,
-    ...recordHop('payment', 'payment.completed', 8),
+    ...toldHop('payment', 'payment.completed', 8, 'payment_success'),
   ],
   refund: [
     ...at(['refund create'], COMMIT),
@@ -112,8 +108,7 @@ export const POINTS = {
     ...gatewayHop('refund'),
     ...at(['refund deliver payment_gateway.response'], COMMIT),
     ...walletHop('refund', 'credit', 'credit'),
-    ...notifyHop('refund', 'refund_success'),
-    ...recordHop('refund', 'refund.completed', 5),
+    ...toldHop('refund', 'refund.completed', 5, 'refund_success'),
     ...at(['payment settleRefund', 'refund deliver payment.refund_settled'], COMMIT),
     ...recordHop('payment', 'payment.refunded', 12),
     ...recordHop('refund', 'payment.refund_settled', 12),

@@ -1,19 +1,22 @@
 /**
- * One measured load: so many requests over so many connections, by autocannon, each as soon as the one before it is
- * answered. Gives the rate and every answer's time; an answer that is not the expected one fails the run.
+ * One measured load over so many connections, by autocannon, each request as soon as the one before it is answered: so many
+ * of them, or for so long. Gives the rate and the answers' times; an answer that is not the expected one fails the run.
  */
 import autocannon from 'autocannon';
 
 export interface Load {
   readonly url: string;
   readonly concurrency: number;
-  readonly requests: number;
+  readonly length: LoadLength;
   /** The body and headers of the n-th request. */
   readonly request: (n: number) => { readonly headers: Record<string, string>; readonly body: string };
   readonly expectStatus: number;
   /** Looks at each answer's body; whether it is as it must be. */
   readonly isGood: (body: string) => boolean;
 }
+
+/** `leadSeconds`: what is answered in the first of them is not measured. What is under way at the end is cut off. */
+export type LoadLength = { readonly requests: number } | { readonly leadSeconds: number; readonly seconds: number };
 
 export interface Measured {
   readonly perSecond: number;
@@ -28,13 +31,15 @@ export async function measure(load: Load): Promise<Measured> {
   const timesMs: number[] = [];
   const wrong: string[] = [];
   let sent = 0;
-  const startedAtMs = performance.now();
+  const { length } = load;
+  const leadMs = 'requests' in length ? 0 : length.leadSeconds * 1_000;
+  const begunAtMs = performance.now() + leadMs;
   // autocannon ends at a tick of its own, a second long: the load ended with its last answer.
-  let endedAtMs = startedAtMs;
+  let endedAtMs = begunAtMs;
   const result = await autocannon({
     url: load.url,
     connections: load.concurrency,
-    amount: load.requests,
+    ...('requests' in length ? { amount: length.requests } : { duration: length.leadSeconds + length.seconds }),
     timeout: LOAD_TIMEOUT_SECONDS,
     requests: [
       {
@@ -51,17 +56,20 @@ export async function measure(load: Load): Promise<Measured> {
     ],
     setupClient: (client) => {
       client.on('response', (_status, _bytes, timeMs) => {
+        const nowMs = performance.now();
+        if (nowMs < begunAtMs) return;
         timesMs.push(timeMs);
-        endedAtMs = performance.now();
+        endedAtMs = nowMs;
       });
     },
   });
-  const seconds = (endedAtMs - startedAtMs) / 1_000;
-  if (wrong.length > 0 || result.errors > 0 || timesMs.length < load.requests) {
+  const seconds = (endedAtMs - begunAtMs) / 1_000;
+  const isShort = timesMs.length < ('requests' in length ? length.requests : 1);
+  if (wrong.length > 0 || result.errors > 0 || isShort) {
     throw new Error(`${load.url}: ${result.errors} errors, ${wrong.length} wrong answers; the first: ${wrong[0]}`);
   }
   const sorted = timesMs.toSorted((a, b) => a - b);
-  return { perSecond: load.requests / seconds, p50Ms: quantile(sorted, 0.5), p99Ms: quantile(sorted, 0.99) };
+  return { perSecond: timesMs.length / seconds, p50Ms: quantile(sorted, 0.5), p99Ms: quantile(sorted, 0.99) };
 }
 
 /** Of numbers in order; NaN for none. */

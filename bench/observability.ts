@@ -42,7 +42,7 @@ const told = await start(DEFAULT);
 try {
   const rate = async ({ origin }: { readonly origin: string }, requests = REQUESTS): Promise<number> => {
     const walletOf = (n: number) => `bench-${n % WALLETS}`;
-    const load = paymentLoad(origin, { concurrency: CONCURRENCY, requests, walletOf, waits: true });
+    const load = paymentLoad(origin, { concurrency: CONCURRENCY, length: { requests }, walletOf, waits: true });
     return (await measure(load)).perSecond;
   };
   await rate(untold, REQUESTS / 4);

@@ -1,11 +1,11 @@
 /** A load of payments: each with a fresh key, answered at once or followed to COMPLETED. Used by the benchmarks. */
 import { randomUUID } from 'node:crypto';
 import type { PaymentView } from '../src/domain/payment.ts';
-import type { Load } from './load.ts';
+import type { Load, LoadLength } from './load.ts';
 
 export interface PaymentLoad {
   readonly concurrency: number;
-  readonly requests: number;
+  readonly length: LoadLength;
   /** Of the n-th payment. */
   readonly walletOf: (n: number) => string;
   /** Whether the answer is waited for until the payment has COMPLETED. */
@@ -14,11 +14,11 @@ export interface PaymentLoad {
   readonly ids?: string[];
 }
 
-export function paymentLoad(origin: string, { concurrency, requests, walletOf, waits, ids }: PaymentLoad): Load {
+export function paymentLoad(origin: string, { concurrency, length, walletOf, waits, ids }: PaymentLoad): Load {
   return {
     url: `${origin}/payments`,
     concurrency,
-    requests,
+    length,
     request: (n) => ({
       headers: { 'idempotency-key': randomUUID(), ...(waits && { prefer: 'wait=25' }) },
       body: JSON.stringify({

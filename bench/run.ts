@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what a payment costs in time, as ratios to a floor in the same process and run: a bare Worker with a new
- * object that commits one row. At each concurrency, in rounds, so that the machine's noise falls on all alike: the floor, POST /payments answered
+ * object that commits one row. First each by itself; then at each concurrency, in rounds, so that the machine's noise falls on all alike: the floor, POST /payments answered
  * at once, and payments followed to COMPLETED (`Prefer: wait`), over many wallets and over one. `--json FILE` writes the
  * numbers; `--growth N` makes N payments more and measures a thousand of them now and then. Loopback only.
  */
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { anyFreePort, startLocalWorker } from '../scripts/local-worker.ts';
 import type { PaymentView } from '../src/domain/payment.ts';
 import { writeBenchConfig } from './config.ts';
-import { type Load, type Measured, measure, median } from './load.ts';
+import { type Load, type LoadLength, type Measured, measure, median, quantile } from './load.ts';
 import { paymentLoad } from './payment-load.ts';
 import { growthLine, resultTable } from './table.ts';
 
@@ -19,7 +19,8 @@ export const SERIES = ['floor', 'post', 'completed', 'completed_hot'] as const;
 export type Series = (typeof SERIES)[number];
 export interface Row extends Measured {
   readonly series: Series;
-  readonly concurrency: number;
+  /** `alone`: one at a time, with nothing under way but itself; its rate is that of waiting for quiet, and says nothing. */
+  readonly concurrency: number | 'alone';
 }
 
 export interface Grown extends Measured {
@@ -27,12 +28,14 @@ export interface Grown extends Measured {
   readonly payments: number;
 }
 
-/** Requests of one series in one round, by concurrency: seconds each, on two cores. */
-const PLAN = [
-  { concurrency: 1, requests: 150 },
-  { concurrency: 16, requests: 800 },
-  { concurrency: 64, requests: 1_600 },
-] as const;
+const CONCURRENCIES = [1, 16, 64] as const;
+/**
+ * Of one series in one round. The runtime takes an object out of memory when nobody has called it for ten seconds, which is work (its file is
+ * written, synced and closed): from then on a series pays for its own objects, and for no other's.
+ */
+const LENGTH = { leadSeconds: 12, seconds: 12 } as const;
+/** Of each of two series, in turns: so many requests, each so long after what was begun before it has ended. */
+const ALONE = { requests: 40, quietMs: 1_500 } as const;
 const WALLETS = 20;
 const ROUNDS_DEFAULT = 3;
 const WARM_UP_REQUESTS = 300;
@@ -56,13 +59,13 @@ const worker = await startLocalWorker(await anyFreePort(), interrupted.signal, {
 try {
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
   console.log(`${machine}; ${rounds} rounds, ${WALLETS} wallets\n`);
-  await run('completed', 16, WARM_UP_REQUESTS);
-  await run('floor', 16, WARM_UP_REQUESTS);
-  const rows: Row[] = [];
-  for (const { concurrency, requests } of PLAN) {
+  await run('completed', 16, { requests: WARM_UP_REQUESTS });
+  await run('floor', 16, { requests: WARM_UP_REQUESTS });
+  const rows: Row[] = await alone();
+  for (const concurrency of CONCURRENCIES) {
     const measured: { series: Series; result: Measured }[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      for (const series of SERIES) measured.push({ series, result: await run(series, concurrency, requests) });
+      for (const series of SERIES) measured.push({ series, result: await run(series, concurrency, LENGTH) });
     }
     for (const series of SERIES) {
       const of = measured.filter((entry) => entry.series === series).map((entry) => entry.result);
@@ -84,22 +87,52 @@ try {
   await worker.stop();
 }
 
+/** What a client waits for on a machine that has time: POSTs and the floor in turns, each when all before it has ended. */
+async function alone(): Promise<Row[]> {
+  const measured = (['floor', 'post'] as const).map((series) => {
+    const ids: string[] = [];
+    return { series, ids, load: loadOf(series, 1, { requests: ALONE.requests }, ids), timesMs: [] as number[] };
+  });
+  for (let n = 0; n < ALONE.requests; n += 1) {
+    for (const { load, ids, timesMs } of measured) {
+      const { headers, body } = load.request(n);
+      await sleep(ALONE.quietMs, undefined, { signal: interrupted.signal });
+      const begunAtMs = performance.now();
+      const response = await fetch(load.url, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body,
+        signal: interrupted.signal,
+      });
+      const text = await response.text();
+      timesMs.push(performance.now() - begunAtMs);
+      if (response.status !== load.expectStatus || !load.isGood(text)) throw new Error(`${response.status} ${text}`);
+      await drained(ids.splice(0));
+    }
+  }
+  return measured.map(({ series, timesMs }) => {
+    const sorted = timesMs.toSorted((a, b) => a - b);
+    const [p50Ms, p99Ms] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
+    return { series, concurrency: 'alone', perSecond: Number.NaN, p50Ms, p99Ms };
+  });
+}
+
 /** One load of a series. After POSTs that were answered at once, waits until what they began has ended. */
-async function run(series: Series, concurrency: number, requests: number): Promise<Measured> {
+async function run(series: Series, concurrency: number, length: LoadLength): Promise<Measured> {
   const ids: string[] = [];
-  const result = await measure(loadOf(series, concurrency, requests, ids));
+  const result = await measure(loadOf(series, concurrency, length, ids));
   if (series === 'post') await drained(ids);
   return result;
 }
 
-function loadOf(series: Series, concurrency: number, requests: number, ids: string[]): Load {
+function loadOf(series: Series, concurrency: number, length: LoadLength, ids: string[]): Load {
   const { origin } = worker;
   if (series === 'floor') {
     const request = () => ({ headers: {}, body: '{}' });
-    return { url: `${origin}/floor`, concurrency, requests, request, expectStatus: 201, isGood: () => true };
+    return { url: `${origin}/floor`, concurrency, length, request, expectStatus: 201, isGood: () => true };
   }
   const walletOf = (n: number) => (series === 'completed_hot' ? 'bench-hot' : `bench-${n % WALLETS}`);
-  return paymentLoad(origin, { concurrency, requests, walletOf, waits: series !== 'post', ids });
+  return paymentLoad(origin, { concurrency, length, walletOf, waits: series !== 'post', ids });
 }
 
 async function drained(ids: readonly string[]): Promise<void> {
@@ -124,7 +157,7 @@ async function grow(payments: number): Promise<Grown[]> {
   const grown: Grown[] = [];
   for (let done = GROWTH_WINDOW; done <= payments; done += GROWTH_WINDOW) {
     interrupted.signal.throwIfAborted();
-    const measured = { payments: done, ...(await run('completed', 16, GROWTH_WINDOW)) };
+    const measured = { payments: done, ...(await run('completed', 16, { requests: GROWTH_WINDOW })) };
     if (done !== payments && !/^[125]0+$/.test(String(done))) continue;
     grown.push(measured);
     // Each as it comes: a long run that is cut off has told what it saw.

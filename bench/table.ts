@@ -10,7 +10,7 @@ const NAMES: Readonly<Record<Series, string>> = {
 const BAR_WIDTH = 30;
 
 export function resultTable(rows: readonly Row[]): string {
-  const top = Math.max(...rows.map(({ perSecond }) => perSecond));
+  const top = Math.max(...rows.map(({ perSecond }) => perSecond).filter((rate) => !Number.isNaN(rate)));
   const head = line(['', 'c', '/s', '÷ floor', 'p50 ms', '× floor', 'p99 ms'], '');
   const body = rows.map((row) => {
     const floor = rows.find((other) => other.series === 'floor' && other.concurrency === row.concurrency) ?? row;
@@ -18,13 +18,14 @@ export function resultTable(rows: readonly Row[]): string {
       [
         NAMES[row.series],
         String(row.concurrency),
-        row.perSecond.toFixed(0),
-        (row.perSecond / floor.perSecond).toFixed(2),
+        ...(row.concurrency === 'alone'
+          ? ['', '']
+          : [row.perSecond.toFixed(0), (row.perSecond / floor.perSecond).toFixed(2)]),
         row.p50Ms.toFixed(1),
         (row.p50Ms / floor.p50Ms).toFixed(2),
         row.p99Ms.toFixed(1),
       ],
-      '█'.repeat(Math.max(1, Math.round((row.perSecond / top) * BAR_WIDTH))),
+      row.concurrency === 'alone' ? '' : '█'.repeat(Math.max(1, Math.round((row.perSecond / top) * BAR_WIDTH))),
     );
   });
   return [head, ...body, ''].join('\n');

@@ -275,12 +275,13 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
    * so that they commit together; the output gate holds the sends until they have.
    */
   #commit({ record: made, step: taken, closes, send, publish }: RecordChange<State, Data, Name>): void {
+    const isClaim = this.record === null;
     const record = this.#charged(made, closes);
     if (taken.events.length > 0) this.store.append({ events: taken.events, closes }, record);
     else this.store.replace(record, closes);
     this.#setAlarm(record);
     this.record = record;
-    this.#ctx.waitUntil(this.cost.during(this.#send(send, record.saga.data)));
+    this.#ctx.waitUntil(this.cost.during(this.#send(send, record.saga.data, isClaim)));
     if (publish !== null) this.#publish(record, publish.after, publish.toTell);
     if (record.terminalBody !== null) this.#wakeWaiters();
     if (taken.events.length > 0) this.#live.advance();
@@ -315,7 +316,9 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
     return closes ? billed(charged, toCome) : charged;
   }
 
-  async #send(commands: readonly PendingCommand<Name>[], data: Data): Promise<void> {
+  /** @param isClaim somebody waits for the answer: that goes first, and sending begins in a turn of its own. */
+  async #send(commands: readonly PendingCommand<Name>[], data: Data, isClaim: boolean): Promise<void> {
+    if (isClaim) await scheduler.wait(0);
     const { call, token, kind } = this.options;
     const isCall = (command: PendingCommand<Name>) => kind.table.commands[command.name].isCall === true;
     const messages = commands.filter((command) => !isCall(command));

@@ -2,7 +2,7 @@
  * `npm run bench`: what a payment costs in time, as ratios to a floor in the same process and run: a bare Worker with a new
  * object that commits one row. First each by itself; then at each concurrency, in rounds, so that the machine's noise falls on all alike: the floor, POST /payments answered
  * at once, and payments followed to COMPLETED (`Prefer: wait`), over many wallets and over one. `--json FILE` writes the
- * numbers; `--growth N` makes N payments more and measures a thousand of them now and then. Loopback only.
+ * numbers; `--growth N` makes N payments more and measures a thousand of them now and then, with `--rounds 0` nothing else. Loopback only.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -61,7 +61,19 @@ try {
   console.log(`${machine}; ${rounds} rounds, ${WALLETS} wallets\n`);
   await run('completed', 16, { requests: WARM_UP_REQUESTS });
   await run('floor', 16, { requests: WARM_UP_REQUESTS });
-  const rows: Row[] = await alone();
+  const rows = rounds === 0 ? [] : [...(await alone()), ...(await atEachConcurrency())];
+  if (rows.length > 0) console.log(resultTable(rows));
+  const growth = await grow(growthOf);
+  if (values.json !== undefined) {
+    writeFileSync(values.json, `${JSON.stringify({ machine, rounds, wallets: WALLETS, rows, growth }, null, 2)}\n`);
+  }
+} finally {
+  await worker.stop();
+}
+
+/** The medians of the rounds. */
+async function atEachConcurrency(): Promise<Row[]> {
+  const rows: Row[] = [];
   for (const concurrency of CONCURRENCIES) {
     const measured: { series: Series; result: Measured }[] = [];
     for (let round = 0; round < rounds; round += 1) {
@@ -78,13 +90,7 @@ try {
       });
     }
   }
-  console.log(resultTable(rows));
-  const growth = await grow(growthOf);
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify({ machine, rounds, wallets: WALLETS, rows, growth }, null, 2)}\n`);
-  }
-} finally {
-  await worker.stop();
+  return rows;
 }
 
 /** What a client waits for on a machine that has time: POSTs and the floor in turns, each when all before it has ended. */

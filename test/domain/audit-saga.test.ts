@@ -13,7 +13,9 @@ import type { PaymentCommand, PaymentState } from '../../src/domain/saga/payment
 import { runsOf } from '../../src/domain/saga/publication.ts';
 import {
   afterAcknowledgement,
+  afterStep,
   beginRecord,
+  FIRST_PUBLICATION_DELAY_MS,
   type RecordChange,
   type SagaRecord,
   takeInputs,
@@ -37,9 +39,13 @@ const contexts = new SagaDriver();
 const at = (ms: number): StepContext => ({ ...contexts.context(), nowMs: START_MS + ms });
 const commitOf = ({ closes, step, record }: Change): Commit => ({ closes, events: step.events, record });
 
+/** Its first commit closes a run, by time. */
 function begun(): Commit[] {
   const { saga, events, sent } = new SagaDriver();
-  return [commitOf(beginRecord(PAYMENT_KIND, 'fingerprint', { saga, events, send: sent }, at(0)))];
+  const change = beginRecord(PAYMENT_KIND, 'fingerprint', { saga, events, send: sent }, at(0));
+  const nothing = { saga, events: [], send: [] };
+  const { closes, record } = afterStep(PAYMENT_KIND, change.record, nothing, at(FIRST_PUBLICATION_DELAY_MS));
+  return [{ ...commitOf(change), closes, record }];
 }
 
 function newestOf<Element>(list: readonly Element[]): Element {

@@ -33,17 +33,18 @@ export async function rowsOfObjects(): Promise<Place[]> {
     for (const id of await listDurableObjectIds(namespace)) {
       const stub = namespace.get(id) as unknown as DurableObjectStub;
       places.push(
-        ...(await runInDurableObject(stub, (_instance, state) =>
-          state.storage.sql
+        ...(await runInDurableObject(stub, (_instance, { storage: { sql, kv } }) => [
+          ...sql
             .exec<{ name: string }>(TABLES)
             .toArray()
             .flatMap(({ name }) =>
-              state.storage.sql
+              sql
                 .exec(`SELECT * FROM "${name}"`)
                 .toArray()
                 .map((row) => ({ where: `${binding} ${name}`, text: textOf(row) })),
             ),
-        )),
+          ...[...kv.list()].map(([key, value]) => ({ where: `${binding} ${key}`, text: textsOf(value) })),
+        ])),
       );
     }
   }
@@ -60,6 +61,11 @@ function textOf(row: Readonly<Record<string, unknown>>): string {
   return Object.values(row)
     .map((value) => (value instanceof ArrayBuffer ? new TextDecoder().decode(value) : String(value)))
     .join('\n');
+}
+
+/** All texts in a stored value, at whatever depth. */
+function textsOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? Object.values(value).map(textsOf).join('\n') : String(value);
 }
 
 /** An answer whole: status, headers, body. */

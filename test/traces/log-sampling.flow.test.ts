@@ -1,9 +1,12 @@
 // Of a payment whose trace is not sampled, the log tells the request and what is out of the ordinary; of one that is, all.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { freshKey, postPayment, terminal, until } from '../support/payments.ts';
+import { tellNobody, tellSomebody } from '../support/webhooks.ts';
 
 const lines: Record<string, unknown>[] = [];
 
+beforeAll(() => tellSomebody());
+afterAll(tellNobody);
 beforeEach(() => {
   lines.length = 0;
   vi.spyOn(console, 'log').mockImplementation((line: string) => lines.push(JSON.parse(line)));

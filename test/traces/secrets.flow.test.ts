@@ -38,7 +38,7 @@ type Secret = keyof typeof PLANTED | 'secret of a webhook endpoint';
 /** Where each must be, and why: anything else is a leak. */
 const ALLOWED: Readonly<Partial<Record<Secret, readonly RegExp[]>>> = {
   // Its own object sends commands again with it. In the sandbox the provider is an object of ours, too: it knows its own tokens.
-  'payment token': [/^PAYMENT_SAGA commits$/, /^SANDBOX_PROVIDER /],
+  'payment token': [/^PAYMENT_SAGA saga$/, /^SANDBOX_PROVIDER /],
   // It signs there, and is shown once to the merchant, when it is made and when it is rotated.
   'secret of a webhook endpoint': [
     /^WEBHOOK_ENDPOINT endpoint$/,

@@ -10,7 +10,7 @@ import type { PaymentData } from '../payment.ts';
 import type { Backoff } from '../retry.ts';
 import { routeOf } from './payment-rules.ts';
 import type { PaymentCommand } from './payment-types.ts';
-import type { SagaPolicy } from './policy.ts';
+import { resendWithRun, type SagaPolicy } from './policy.ts';
 import type { CommandSpec, NewEvent, PendingCommand, Saga } from './table.ts';
 
 /** Sandbox: what the first payment that names a wallet opens it with, in major units (docs/sandbox.md). */
@@ -138,6 +138,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
   notify: {
     name: 'notify',
     goesWithRun: true,
+    resend: resendWithRun,
     type: (data): EventType =>
       data.failure === null ? 'orchestrator.notify.payment_success' : 'orchestrator.notify.payment_failure',
     payload: (data) => ({ payment_id: data.paymentId, status: data.failure === null ? 'COMPLETED' : 'FAILED' }),

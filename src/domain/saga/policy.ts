@@ -25,6 +25,14 @@ export interface SagaPolicy {
   readonly compensationBudgetMs: number;
 }
 
+/** Within this the record has taken a run: it waits a second for a batch (wrangler.toml). */
+const RECORD_BATCH_MS = 2 * SECOND_MS;
+
+/** How long what goes with a run waits to be heard of: as any command, and for the record's batch before. */
+export function resendWithRun({ resend }: SagaPolicy): Backoff {
+  return { ...resend, firstMs: resend.firstMs + RECORD_BATCH_MS };
+}
+
 export const SAGA_POLICIES: Readonly<Record<'sandbox' | 'live', SagaPolicy>> = {
   live: {
     // 5 s: longer than three healthy hops with their queue retries; 5 min: an operator has been alerted by then.

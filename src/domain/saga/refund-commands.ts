@@ -8,7 +8,7 @@ import { toTimestamp } from '../events/envelope.ts';
 import type { RefundData, RefundedPayment } from '../refund.ts';
 import type { Backoff } from '../retry.ts';
 import type { RefundReservation } from '../rpc.ts';
-import type { SagaPolicy } from './policy.ts';
+import { resendWithRun, type SagaPolicy } from './policy.ts';
 import type { RefundCommand } from './refund-types.ts';
 import type { CommandSpec } from './table.ts';
 
@@ -90,6 +90,7 @@ export const REFUND_COMMAND_SPECS: Readonly<Record<RefundCommand, CommandSpec<Re
   notify: {
     name: 'notify',
     goesWithRun: true,
+    resend: resendWithRun,
     type: (data): EventType =>
       data.failure === null ? 'orchestrator.notify.refund_success' : 'orchestrator.notify.refund_failure',
     payload: (data) => ({ ...ids(data), status: data.failure === null ? 'COMPLETED' : 'FAILED' }),

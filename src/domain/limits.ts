@@ -127,7 +127,7 @@ export const AUDIT_WALLET_ROWS_MAX = 512;
 /**
  * Characters of a saga's commits beyond which the older ones become a page of their own: one value is at most 2 MB
  * (https://developers.cloudflare.com/durable-objects/platform/limits/) and is written whole with each commit. A payment that is not
- * disturbed has some 20,000.
+ * disturbed has some 16,000 (decision 0054).
  */
 export const SAGA_PAGE_TEXT_MAX = 65_536;
 /** Commits that a saga's object hands out at once: a commit is a few kilobytes, a message between objects at most 32 MB. */

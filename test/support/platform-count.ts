@@ -6,7 +6,10 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import worker, { PaymentSaga, ProviderHealth, RefundSaga, Wallet } from '../../src/index.ts';
 
-/** Tables of what is counted for a payment: its wallet's; a saga has keys. The simulated provider's are no part of the bill. */
+/**
+ * Tables of what is counted for a payment: its wallet's, and those that a saga's object of an older version had and is asked for. The
+ * simulated provider's are no part of the bill.
+ */
 const TABLES = /\b(commits|tombstones|entries|effects|resolutions|wallet|schema_history)\b/;
 
 export interface PlatformCount {

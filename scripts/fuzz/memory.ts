@@ -8,6 +8,9 @@ import type { HttpRequest } from './exchange.ts';
 /** Enough that most references are to something alive, few enough that one is met twice. */
 const KEPT_MAX = 64;
 
+/** The pool of keys that were sent, whatever the answer. Those that stand for something are of the collection `idempotency-keys`. */
+export const SENT_KEYS = 'sent-keys';
+
 /** A request with a key, and the id or the text that it was answered with. */
 export interface Claim {
   readonly operationId: string;
@@ -29,7 +32,7 @@ export class Memory {
 
   freshKey(): string {
     this.#freshKeys += 1;
-    return this.keep('idempotency-keys', `${this.#prefix}-${this.#freshKeys}`);
+    return this.keep(SENT_KEYS, `${this.#prefix}-${this.#freshKeys}`);
   }
 
   /** One of what is known of a pool; undefined while nothing is. */

@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import type { OpenApiDocument, Operation, Parameter } from './document.ts';
 import type { HttpRequest } from './exchange.ts';
-import type { Claim, Memory } from './memory.ts';
+import { type Claim, type Memory, SENT_KEYS } from './memory.ts';
 import { type Mutation, mutated, mutation } from './mutations.ts';
 import {
   CONTENT_TYPES,
@@ -178,7 +178,7 @@ function encodeText(value: unknown): string {
 }
 
 function keyHeaders({ keyStyle, keyAt }: CallPlan, memory: Memory): HeaderLine[] {
-  const known = memory.pick('idempotency-keys', keyAt) ?? memory.freshKey();
+  const known = memory.pick(SENT_KEYS, keyAt) ?? memory.freshKey();
   switch (keyStyle) {
     case 'known':
       return [['Idempotency-Key', known]];

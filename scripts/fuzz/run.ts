@@ -152,8 +152,9 @@ class Run {
     const operation = this.#judge.operationOf(request);
     if (operation === undefined || answer.status >= 300) return;
     this.#memory.learn(operation.id, parseJson(answer.body));
-    const hasKey = operation.parameters.some(isKey) && request.headers.some(([name]) => /idempoten/i.test(name));
-    if (!hasKey || replay !== null || bodyValue === undefined) return;
+    const keys = operation.parameters.some(isKey) ? request.headers.filter(([name]) => /idempoten/i.test(name)) : [];
+    for (const [, key] of keys) this.#memory.keep('idempotency-keys', key);
+    if (keys.length === 0 || replay !== null || bodyValue === undefined) return;
     this.#memory.keepClaim({ operationId: operation.id, request, answer: identityOf(answer) });
   }
 }

@@ -2,16 +2,24 @@
  * The open streams of one saga: WebSockets that the platform keeps while the object sleeps, each with the sequence up to
  * which it was told (an attachment, in memory, that survives hibernation). A stream is told what comes after that, read
  * from the log: so it misses nothing and repeats nothing, whatever happened in between. The output gate holds what is sent
- * until it is durable. Knows no saga; called by the host after each commit.
+ * until it is durable. One that has been open for long is told nothing more: its client comes again, and shows its key anew. Knows no
+ * saga; called by the host after each commit.
  */
 import type { Envelope } from '../../src/domain/events/envelope.ts';
-import { LIVE_STREAMS_MAX } from '../../src/domain/limits.ts';
-import { LIVE_DONE_CODE, LIVE_ENDED_HEADER } from '../../src/domain/live.ts';
+import { LIVE_STREAM_MAX_AGE_MS, LIVE_STREAMS_MAX } from '../../src/domain/limits.ts';
+import { LIVE_AGAIN_CODE, LIVE_DONE_CODE, LIVE_ENDED_HEADER } from '../../src/domain/live.ts';
 
 /** What the log holds after a sequence, in order, and whether the saga has ended. */
 export interface LiveLog {
   readonly eventsAfter: (sequence: number) => readonly Envelope[];
   readonly isEnded: () => boolean;
+}
+
+/** What is attached to a stream. */
+export interface LiveAttachment {
+  /** The sequence up to which it was told. */
+  readonly toldTo: number;
+  readonly openedAtMs: number;
 }
 
 export class LiveStreams {
@@ -30,14 +38,14 @@ export class LiveStreams {
     this.#ctx.acceptWebSocket(server);
     // Answered by the platform: a client that keeps its connection alive does not wake the object.
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
-    server.serializeAttachment(afterSequence);
+    attach(server, { toldTo: afterSequence, openedAtMs: Date.now() });
     const told = this.#tell(server);
     const headers = new Headers();
     if (told === 0 && this.#log.isEnded()) headers.set(LIVE_ENDED_HEADER, 'true');
     return new Response(null, { status: 101, webSocket: client, headers });
   }
 
-  /** Tells every stream what is new; those of a saga that has ended are closed. */
+  /** Tells every stream what is new, or closes it: one that is too old for that, and all of a saga that has ended. */
   advance(): void {
     for (const socket of this.#ctx.getWebSockets()) this.#tell(socket);
   }
@@ -45,11 +53,20 @@ export class LiveStreams {
   /** How many events it was told. */
   #tell(socket: WebSocket): number {
     if (socket.readyState !== WebSocket.OPEN) return 0;
-    const events = this.#log.eventsAfter(Number(socket.deserializeAttachment()));
+    const { toldTo, openedAtMs } = socket.deserializeAttachment() as LiveAttachment;
+    const events = this.#log.eventsAfter(toldTo);
+    if (events.length > 0 && Date.now() - openedAtMs >= LIVE_STREAM_MAX_AGE_MS) {
+      socket.close(LIVE_AGAIN_CODE, 'come again');
+      return 0;
+    }
     for (const event of events) socket.send(JSON.stringify(event));
     const last = events.at(-1);
-    if (last !== undefined) socket.serializeAttachment(last.metadata.sequence);
+    if (last !== undefined) attach(socket, { toldTo: last.metadata.sequence, openedAtMs });
     if (this.#log.isEnded()) socket.close(LIVE_DONE_CODE, 'terminal');
     return events.length;
   }
+}
+
+function attach(socket: WebSocket, attachment: LiveAttachment): void {
+  socket.serializeAttachment(attachment);
 }

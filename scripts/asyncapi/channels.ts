@@ -109,7 +109,7 @@ function timeline(address: string, noun: string, messages: readonly EventType[])
     description:
       `The log of one ${noun}, live until its end: server-sent events with \`Accept: text/event-stream\` (the event's name is ` +
       'its type, its id the sequence, resumed with `Last-Event-ID`), or a WebSocket with `Upgrade: websocket` (one JSON text ' +
-      'each, resumed with `?after=`; closed with 1000 at the end; `ping` is answered with `pong`).',
+      'each, resumed with `?after=`; closed with 1000 at the end, and after a quarter of an hour with 1001 when there is more; `ping` is answered with `pong`).',
     servers: ['http', 'websocket'],
     messages,
     actions: ['send'],

@@ -35,7 +35,10 @@ export const WAITERS_MAX = 2_000;
 
 /** Streams of one timeline at once: a page, its tabs and a few servers; each is told of every commit. */
 export const LIVE_STREAMS_MAX = 100;
-/** A server-sent-event stream is ended after this, for the client to come again: what nobody reads must not stay open. */
+/**
+ * A stream of server-sent events is ended after this, and a WebSocket is closed instead of being told more: the client comes again. What
+ * nobody reads must not stay open, and who is no longer let in must not be told.
+ */
 export const LIVE_STREAM_MAX_AGE_MS = 15 * MINUTE_MS;
 /** Well below the minute after which proxies cut a connection on which nothing is said. */
 export const LIVE_KEEP_ALIVE_MS = 15 * SECOND_MS;

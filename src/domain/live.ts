@@ -15,6 +15,8 @@ export interface LiveRequest {
 export const LIVE_ENDED_HEADER = 'Holdfast-Live-Ended';
 /** The close code of a stream that has told everything (RFC 6455, section 7.4.1: the purpose has been fulfilled). */
 export const LIVE_DONE_CODE = 1000;
+/** The close code of a stream that was open for long: there is more, for whoever comes again (RFC 6455: going away). */
+export const LIVE_AGAIN_CODE = 1001;
 /** The close code for a client that speaks where there is nothing to say (RFC 6455: a message violates the policy). */
 export const LIVE_REFUSED_CODE = 1008;
 

@@ -1,9 +1,10 @@
 // The live timeline: history first, then each event as it is committed; cut and resumed, it misses nothing and repeats
 // nothing; it ends with its payment or refund.
-import { abortAllDurableObjects, evictDurableObject } from 'cloudflare:test';
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
+import type { LiveAttachment } from '../../durable-objects/saga/live.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
-import { LIVE_STREAMS_MAX } from '../../src/domain/limits.ts';
+import { LIVE_STREAM_MAX_AGE_MS, LIVE_STREAMS_MAX } from '../../src/domain/limits.ts';
 import { liveRequest } from '../../src/domain/live.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { RefundView } from '../../src/domain/refund.ts';
@@ -23,10 +24,10 @@ import {
 } from './client.ts';
 import { openSocket, openStream, readStream, type SentEvent, sequencesOf } from './live.ts';
 
-/** A payment that takes a while: the provider answers pending, and its callback comes later. */
-async function slowPayment(): Promise<{ key: string; path: string }> {
+/** A payment that takes a while: the provider answers pending, and its callback comes later, or never. */
+async function slowPayment(token = 'pm_sim_pending'): Promise<{ key: string; path: string }> {
   const key = freshKey();
-  const { id } = await jsonOf<PaymentView>(await pay(key, { ...validPayment(), token: 'pm_sim_pending' }), 202);
+  const { id } = await jsonOf<PaymentView>(await pay(key, { ...validPayment(), token }), 202);
   return { key, path: `/payments/${id}/events` };
 }
 
@@ -139,6 +140,26 @@ describe('a WebSocket', () => {
     expect((await resumed.closed).code).toBe(1000);
     const sequences = sequencesOf([...cut.messages, ...resumed.messages]);
     expect(sequences).toEqual(sequences.map((_, index) => index + 1));
+  });
+
+  it('that has been open for long is told nothing more, and whoever comes again goes on where it was', async () => {
+    const { key, path } = await slowPayment('pm_sim_callback_never');
+    const [old, young] = await Promise.all([openSocket(path), openSocket(path)]);
+    await runInDurableObject(sagaStub(key), (_saga, state) => {
+      for (const socket of state.getWebSockets().slice(0, 1)) {
+        const { toldTo, openedAtMs } = socket.deserializeAttachment() as LiveAttachment;
+        socket.serializeAttachment({ toldTo, openedAtMs: openedAtMs - LIVE_STREAM_MAX_AGE_MS });
+      }
+    });
+    const ends = await Promise.all([old.closed, young.closed]);
+    expect(ends.map(({ code }) => code).sort()).toEqual([1000, 1001]);
+    const cut = ends[0].code === 1001 ? old : young;
+    const told = sequencesOf(cut.messages);
+    const resumed = await openSocket(`${path}?after=${told.at(-1)}`);
+    expect((await resumed.closed).code).toBe(1000);
+    const sequences = [...told, ...sequencesOf(resumed.messages)];
+    expect(sequences).toEqual(sequences.map((_, index) => index + 1));
+    expect(resumed.messages.length).toBeGreaterThan(0);
   });
 
   it('answers ping, and is closed when anything else is said', async () => {

@@ -48,8 +48,9 @@ function timelineRoute(path: '/payments/{id}/events' | '/refunds/{id}/events', n
       `With \`Accept: ${EVENT_STREAM}\` the answer is a stream of server-sent events: the history first, then each event ` +
       'as it is committed, with its sequence as the id; it is resumed with `Last-Event-ID` (or `after`), and closed at ' +
       `the ${noun.toLowerCase()}'s end. 204: it has ended, and all has been told. With \`Upgrade: websocket\` the same ` +
-      'events come as JSON messages (101), resumed with `after`; the stream closes with 1000 at the end; `ping` is ' +
-      'answered with `pong`, and any other message closes it.',
+      'events come as JSON messages (101), resumed with `after`; the stream closes with 1000 at the end, and after a ' +
+      'quarter of an hour with 1001 when there is more: come again; `ping` is answered with `pong`, and any other message ' +
+      'closes it.',
     tags: [`${noun.toLowerCase()}s`],
     security: needs('payments:read'),
     request: {

@@ -76,6 +76,16 @@ export async function sagaGauges(
   };
 }
 
+/** How large the record is, and since when the oldest object of the archive that is not written yet has been planned; null: none is. */
+export async function recordGauges(
+  db: D1Database,
+): Promise<{ readonly sizeBytes: number; readonly plannedAtMs: number | null }> {
+  const { results, meta } = await db
+    .prepare(`SELECT MIN(planned_at_ms) AS plannedAtMs FROM archives WHERE status = 'planned'`)
+    .all<{ plannedAtMs: number | null }>();
+  return { sizeBytes: meta.size_after, plannedAtMs: results[0]?.plannedAtMs ?? null };
+}
+
 /** The newest reconciliation that came to its end, among the newest `rowsMax` of the mode; null: none of them did. */
 export async function lastFinishedReconciliation(
   db: D1Database,

@@ -170,6 +170,27 @@ describe('a scrape', () => {
     expect(samples.holdfast_reconciliation_age_seconds).toBeGreaterThanOrEqual(60);
   });
 
+  test('has the size of the record, and how long the oldest object of the archive has been planned', async () => {
+    const before = await scrape();
+    expect(before.holdfast_archive_planned_age_seconds).toBe(0);
+    const plan = (id: number, status: string, plannedAtMs: number) =>
+      env.DB.prepare(
+        `INSERT INTO archives (id, kind, status, object_key, keys, manifest, newest_at_ms, planned_at_ms, updated_at_ms)
+         VALUES (?1, 'payments', ?2, 'metrics-' || ?1, ?3, IIF(?2 = 'planned', NULL, '{}'), 1, ?4, 1)`,
+      ).bind(id, status, JSON.stringify(Array(1_000).fill('pay_of_an_object')), plannedAtMs);
+    const nowMs = Date.now();
+    await env.DB.batch([
+      plan(1, 'stored', 1),
+      plan(2, 'planned', nowMs - 7_200_000),
+      plan(3, 'planned', nowMs - 60_000),
+    ]);
+    const samples = await scrape();
+    await env.DB.prepare("DELETE FROM archives WHERE object_key LIKE 'metrics-%'").run();
+    expect(samples.holdfast_archive_planned_age_seconds).toBeGreaterThanOrEqual(7_200);
+    expect(samples.holdfast_archive_planned_age_seconds).toBeLessThan(7_260);
+    expect(samples.holdfast_record_size_bytes).toBeGreaterThan((before.holdfast_record_size_bytes ?? 0) + 40_000);
+  });
+
   test('has each breaker in one state', async () => {
     await env.PROVIDER_HEALTH.getByName('borealis').force('open', 'refund');
     const samples = await scrape();
@@ -180,12 +201,12 @@ describe('a scrape', () => {
   });
 
   test.each<[string, Partial<Env>, readonly string[]]>([
-    ['D1 is out of order', { DB: broken<D1Database>() }, ['counters', 'sagas', 'sweeps', 'reconciliation']],
+    ['D1 is out of order', { DB: broken<D1Database>() }, ['counters', 'sagas', 'sweeps', 'reconciliation', 'record']],
     ['the breakers do not answer', { PROVIDER_HEALTH: silent() }, ['breakers']],
     ['the breakers are', { PROVIDER_HEALTH: broken<Env['PROVIDER_HEALTH']>() }, ['breakers']],
   ])('while %s says which parts it lacks, and has the others', async (_what, changes, lacking) => {
     const samples = await scrape(changes);
-    for (const part of ['counters', 'sagas', 'sweeps', 'reconciliation', 'breakers']) {
+    for (const part of ['counters', 'sagas', 'sweeps', 'reconciliation', 'record', 'breakers']) {
       expect(samples[`holdfast_scrape_errors{part="${part}"}`], part).toBe(lacking.includes(part) ? 1 : 0);
     }
     expect('holdfast_payments_total{status="completed"}' in samples).toBe(!lacking.includes('counters'));

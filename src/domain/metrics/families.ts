@@ -89,6 +89,12 @@ export const FAMILIES = {
     'gauge',
     'Differences that the last finished reconciliation found.',
   ),
+  recordSize: family('holdfast_record_size_bytes', 'gauge', 'How large the record (D1) is, as D1 itself says.'),
+  archivePlanned: family(
+    'holdfast_archive_planned_age_seconds',
+    'gauge',
+    'Since the oldest object of the archive that is not written yet was planned; 0: there is none.',
+  ),
   breakers: family(
     'holdfast_breaker_state',
     'gauge',

@@ -10,7 +10,7 @@ import type { FamilyId, Labels } from '../../domain/metrics/families.ts';
 import type { BreakerView } from '../../domain/provider-health.ts';
 import { FINDINGS } from '../../domain/sweep-report.ts';
 import { readCounters } from '../../read-model/audit.ts';
-import { lastFinishedReconciliation, sagaGauges } from '../../read-model/metrics.ts';
+import { lastFinishedReconciliation, recordGauges, sagaGauges } from '../../read-model/metrics.ts';
 import { listSweeps } from '../../read-model/sweeps.ts';
 import { errorText, logLine } from '../../telemetry/log.ts';
 import { readBreakers } from '../breakers.ts';
@@ -51,7 +51,7 @@ export function metricsGet(app: App): void {
   });
 }
 
-const PARTS: Readonly<Record<string, Part>> = { counters, sagas, sweeps, reconciliation, breakers };
+const PARTS: Readonly<Record<string, Part>> = { counters, sagas, sweeps, reconciliation, record, breakers };
 
 async function samplesOfPart(c: AppContext, nowMs: number, name: string, part: Part): Promise<readonly Sample[]> {
   try {
@@ -126,6 +126,14 @@ async function reconciliation(c: AppContext, nowMs: number): Promise<Sample[]> {
   return [
     sample('reconciliationAge', {}, seconds(nowMs - last.createdAtMs)),
     sample('reconciliationDifferences', {}, last.differences),
+  ];
+}
+
+async function record(c: AppContext, nowMs: number): Promise<Sample[]> {
+  const { sizeBytes, plannedAtMs } = await recordGauges(c.env.DB);
+  return [
+    sample('recordSize', {}, sizeBytes),
+    sample('archivePlanned', {}, plannedAtMs === null ? 0 : seconds(nowMs - plannedAtMs)),
   ];
 }
 

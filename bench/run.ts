@@ -1,8 +1,9 @@
 /**
  * `npm run bench`: what a payment costs in time, as ratios to a floor in the same process and run: a bare Worker with a new
- * object that commits one row. First each by itself; then at each concurrency, in rounds, so that the machine's noise falls on all alike: the floor, POST /payments answered
- * at once, and payments followed to COMPLETED (`Prefer: wait`), over many wallets and over one. `--json FILE` writes the
- * numbers; `--growth N` makes N payments more and measures a thousand of them now and then, with `--rounds 0` nothing else. Loopback only.
+ * object that commits one row. First each by itself; then at each concurrency, in rounds, so that the machine's noise falls on all alike: the
+ * floor, the runtime's own share of a payment (sketch.ts), POST /payments answered at once, and payments followed to COMPLETED (`Prefer: wait`),
+ * over many wallets and over one. `--json FILE` writes the numbers; `--growth N` makes N payments more and measures a thousand of them now and
+ * then, with `--rounds 0` nothing else. Loopback only.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -15,7 +16,7 @@ import { type Load, type LoadLength, type Measured, measure, median, quantile } 
 import { paymentLoad } from './payment-load.ts';
 import { growthLine, resultTable } from './table.ts';
 
-export const SERIES = ['floor', 'post', 'completed', 'completed_hot'] as const;
+export const SERIES = ['floor', 'sketch', 'post', 'completed', 'completed_hot'] as const;
 export type Series = (typeof SERIES)[number];
 export interface Row extends Measured {
   readonly series: Series;
@@ -136,6 +137,10 @@ function loadOf(series: Series, concurrency: number, length: LoadLength, ids: st
   if (series === 'floor') {
     const request = () => ({ headers: {}, body: '{}' });
     return { url: `${origin}/floor`, concurrency, length, request, expectStatus: 201, isGood: () => true };
+  }
+  if (series === 'sketch') {
+    const request = (n: number) => ({ headers: {}, body: JSON.stringify({ wallet_id: `sketch-${n % WALLETS}` }) });
+    return { url: `${origin}/sketch`, concurrency, length, request, expectStatus: 201, isGood: () => true };
   }
   const walletOf = (n: number) => (series === 'completed_hot' ? 'bench-hot' : `bench-${n % WALLETS}`);
   return paymentLoad(origin, { concurrency, length, walletOf, waits: series !== 'post', ids });

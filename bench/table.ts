@@ -3,6 +3,7 @@ import type { Grown, Row, Series } from './run.ts';
 
 const NAMES: Readonly<Record<Series, string>> = {
   floor: 'floor: one row in a new object',
+  sketch: 'sketch: its steps and hops, bare',
   post: 'POST /payments, answered at once',
   completed: 'to COMPLETED, 20 wallets',
   completed_hot: 'to COMPLETED, one wallet',

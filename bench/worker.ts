@@ -1,11 +1,13 @@
 /**
- * The Worker under the benchmark: the real one, and beside it, in the same process, the floor that it is measured against:
- * a bare Worker that has a new Durable Object commit one row. Never deployed: only bench/run.ts starts it.
+ * The Worker under the benchmark: the real one, and beside it, in the same process, what it is measured against: the floor, a bare
+ * Worker that has a new Durable Object commit one row, and the sketch (sketch.ts). Never deployed: only bench/run.ts starts it.
  */
 import { DurableObject } from 'cloudflare:workers';
 import worker from '../src/index.ts';
+import { postSketch, type SketchEnv, sketchConsumer } from './sketch.ts';
 
 export * from '../src/index.ts';
+export { SketchProvider, SketchSaga, SketchWallet } from './sketch.ts';
 
 export class Floor extends DurableObject<Env> {
   commit(): number {
@@ -14,16 +16,25 @@ export class Floor extends DurableObject<Env> {
   }
 }
 
-interface FloorEnv extends Env {
+interface BenchEnv extends SketchEnv {
   readonly FLOOR: DurableObjectNamespace<Floor>;
 }
 
 export default {
   ...worker,
   fetch: async (request, env, ctx) => {
-    if (new URL(request.url).pathname !== '/floor') return worker.fetch(request, env, ctx);
-    const { FLOOR: floor } = env as FloorEnv;
-    await floor.get(floor.newUniqueId()).commit();
-    return Response.json({ object: 'floor' }, { status: 201 });
+    switch (new URL(request.url).pathname) {
+      case '/floor':
+        await env.FLOOR.get(env.FLOOR.newUniqueId()).commit();
+        return Response.json({ object: 'floor' }, { status: 201 });
+      case '/sketch':
+        return postSketch(request, env);
+      default:
+        return worker.fetch(request, env, ctx);
+    }
   },
-} satisfies ExportedHandler<Env>;
+  queue: async (batch, env) => {
+    const consume = sketchConsumer(batch.queue) ?? worker.queue;
+    await consume(batch, env);
+  },
+} satisfies ExportedHandler<BenchEnv>;

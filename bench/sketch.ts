@@ -1,7 +1,7 @@
 /**
- * The second yardstick: what of a payment's time is the runtime's. As many objects, commits, alarms, messages and calls as a payment
- * makes until it is at rest, as many bytes, and nothing besides: no rules, ledger, seals, schemas, logs or traces. What this takes beyond
- * the floor is saved only by giving up a durable step or a hop. Part of the benchmark's Worker (bench/worker.ts).
+ * The second yardstick: what of a payment's time is the runtime's. The objects, commits, alarms, messages and calls that a payment
+ * makes until it is at rest, with texts about as long, and nothing besides: no rules, ledger, seals, schemas, logs or traces, and no
+ * breakers. Part of the benchmark's Worker (bench/worker.ts).
  */
 import { DurableObject } from 'cloudflare:workers';
 
@@ -98,12 +98,8 @@ export async function postSketch(request: Request, env: SketchEnv): Promise<Resp
   return Response.json({ object: 'sketch', status: 'COMPLETED' }, { status: 201 });
 }
 
-/** The consumers of the three queues; null: another queue. */
-export function sketchConsumer(queue: string): ((batch: MessageBatch, env: SketchEnv) => Promise<void>) | null {
-  return CONSUMERS[queue] ?? null;
-}
-
-const CONSUMERS: Readonly<Record<string, (batch: MessageBatch, env: SketchEnv) => Promise<void>>> = {
+/** By the names of their queues. */
+export const SKETCH_CONSUMERS: Readonly<Record<string, (batch: MessageBatch, env: SketchEnv) => Promise<void>>> = {
   'sketch-wallet-commands': async (batch, env) => {
     const wallets = Map.groupBy(bodiesOf<Command>(batch), ({ wallet }) => wallet);
     await Promise.all(

@@ -4,7 +4,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import worker from '../src/index.ts';
-import { postSketch, type SketchEnv, sketchConsumer } from './sketch.ts';
+import { postSketch, SKETCH_CONSUMERS, type SketchEnv } from './sketch.ts';
 
 export * from '../src/index.ts';
 export { SketchProvider, SketchSaga, SketchWallet } from './sketch.ts';
@@ -34,7 +34,7 @@ export default {
     }
   },
   queue: async (batch, env) => {
-    const consume = sketchConsumer(batch.queue) ?? worker.queue;
+    const consume = SKETCH_CONSUMERS[batch.queue] ?? worker.queue;
     await consume(batch, env);
   },
 } satisfies ExportedHandler<BenchEnv>;

@@ -38,7 +38,7 @@ export class LiveStreams {
     this.#ctx.acceptWebSocket(server);
     // Answered by the platform: a client that keeps its connection alive does not wake the object.
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
-    attach(server, { toldTo: afterSequence, openedAtMs: Date.now() });
+    server.serializeAttachment({ toldTo: afterSequence, openedAtMs: Date.now() } satisfies LiveAttachment);
     const told = this.#tell(server);
     const headers = new Headers();
     if (told === 0 && this.#log.isEnded()) headers.set(LIVE_ENDED_HEADER, 'true');
@@ -61,12 +61,10 @@ export class LiveStreams {
     }
     for (const event of events) socket.send(JSON.stringify(event));
     const last = events.at(-1);
-    if (last !== undefined) attach(socket, { toldTo: last.metadata.sequence, openedAtMs });
+    if (last !== undefined) {
+      socket.serializeAttachment({ toldTo: last.metadata.sequence, openedAtMs } satisfies LiveAttachment);
+    }
     if (this.#log.isEnded()) socket.close(LIVE_DONE_CODE, 'terminal');
     return events.length;
   }
-}
-
-function attach(socket: WebSocket, attachment: LiveAttachment): void {
-  socket.serializeAttachment(attachment);
 }

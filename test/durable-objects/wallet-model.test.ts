@@ -123,7 +123,7 @@ test(`the object behaves as a naive wallet does, and stores a sound ledger (${RU
     { numRuns: RUNS, seed: SEED },
   );
   const moved = [...tally].reduce((sum, [outcome, count]) => sum + (outcome.includes(' ') ? count : 0), 0);
-  console.log(
+  console.info(
     `P4 object: runs=${RUNS} mean=${(moved / RUNS).toFixed(1)} seed=${SEED} ${JSON.stringify([...tally].sort())}`,
   );
   const met = ['hold applied', 'debit applied', 'release applied', 'credit applied', 'reverse applied', 'expire'];

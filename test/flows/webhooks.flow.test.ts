@@ -296,7 +296,7 @@ describe('a receiver that never answers', () => {
     // It has its attempts, each as long as the timeout, five at once.
     expect((await hanging.received()).length).toBeGreaterThanOrEqual(5);
     expect((await deliveriesOf(slow.id)).every(({ status }) => status === 'pending')).toBe(true);
-    console.log(JSON.stringify({ event: 'test.lag', without_ms: withoutMs, with_ms: withMs }));
+    console.info(JSON.stringify({ event: 'test.lag', without_ms: withoutMs, with_ms: withMs }));
     expect(withMs).toBeLessThan(POLICY.timeoutMs / 4);
     expect(withMs / Math.max(withoutMs, 20)).toBeLessThan(5);
   });

@@ -39,17 +39,26 @@ async function sweepKind(env: Env, kind: EntityKind, nowMs: number, report: Swee
   while (swept.length < SWEEP_SAGAS_MAX) {
     const page = await stillSagas(env.DB, kind, nowMs, Math.min(SWEEP_PAGE_ROWS, SWEEP_SAGAS_MAX - swept.length));
     if (page.length === 0) return swept;
-    await noteSwept(
-      env.DB,
-      kind,
-      page.map(({ id }) => id),
-      nowMs,
-    );
+    const isNoted = await notePage(env, kind, page, nowMs);
     await Promise.all(page.map((saga) => pokeOne(env, saga, report)));
     swept.push(...page);
+    // What is not noted would come up again as the next page.
+    if (!isNoted) break;
   }
   report.truncated = true;
   return swept;
+}
+
+/** Whether the record took the note; one that is full, or takes no writes, must not keep a saga from being poked. */
+async function notePage(env: Env, kind: EntityKind, page: readonly StillSaga[], nowMs: number): Promise<boolean> {
+  const ids = page.map(({ id }) => id);
+  try {
+    await noteSwept(env.DB, kind, ids, nowMs);
+    return true;
+  } catch (error) {
+    logLine('sweep.note_failed', { operation: kind, count: ids.length, error: errorText(error), alert: true });
+    return false;
+  }
 }
 
 async function pokeOne(env: Env, { id, sequence }: StillSaga, report: SweepReport): Promise<void> {

@@ -147,6 +147,7 @@ describe('an object is kept past its time', () => {
   });
 
   test('while a person is needed, however long that takes', async () => {
+    loseMessages(() => true);
     const { id } = await createPayment({ wallet_id: 'kept-4', token: 'pm_sim_lost' });
     await runInDurableObject(objectOf(id), (_, { storage: { kv } }) => {
       editCommits(kv, (commit) =>

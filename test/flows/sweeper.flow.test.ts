@@ -21,7 +21,7 @@ import {
   terminal,
   until,
 } from '../support/payments.ts';
-import { alarmAtMsOf, inState, recorded, saga, sagaObject, strand } from '../support/stuck.ts';
+import { alarmAtMsOf, inState, recorded, saga, sagaObject, strand, stuckPayment } from '../support/stuck.ts';
 
 const inAnHour = () => Date.now() + HOUR_MS;
 let wallets = 0;
@@ -29,15 +29,6 @@ async function freshWallet(): Promise<string> {
   wallets += 1;
   await openWallet(`sweep-${wallets}`, 5_000);
   return `sweep-${wallets}`;
-}
-
-/** A payment whose first command is lost and whose alarm is lost: nothing will ever wake it. */
-async function stuckPayment(walletId: string): Promise<string> {
-  const { isAllLost } = loseAll('orchestrator.wallet.hold_funds');
-  const { id } = await createPayment({ wallet_id: walletId });
-  await recorded(id, 'holding_funds');
-  await strand(id, isAllLost);
-  return id;
 }
 
 beforeEach(async () => {

@@ -7,6 +7,7 @@ import { env, exports } from 'cloudflare:workers';
 import { expect } from 'vitest';
 import { SagaStore } from '../../durable-objects/saga/store.ts';
 import { publicIdFromHex, type Scope, sagaObjectName } from '../../src/domain/ids.ts';
+import { atRest } from '../audit/world.ts';
 
 export const SCOPE: Scope = { merchant: 'default', mode: 'sandbox' };
 const ORIGIN = 'https://holdfast.test';
@@ -86,8 +87,12 @@ export async function endedPayment(key: string): Promise<Record<string, unknown>
   return body;
 }
 
-/** Takes a terminal payment past its retention: what its alarm does 30 days on. */
+/**
+ * Takes a terminal payment past its retention: what its alarm does 30 days on. At rest first: an acknowledgement that came
+ * afterwards would be committed over the tombstone, by an object that knows of none.
+ */
 export async function expireKey(key: string): Promise<void> {
+  await atRest([paymentIdOfKey(key)]);
   await runInDurableObject(sagaStub(key), (_instance, state) => {
     const tombstone = { entityId: paymentIdOfKey(key), expiredAtMs: Date.now(), remains: null };
     new SagaStore(state.storage).expire(tombstone);

@@ -6,8 +6,8 @@ import { walletObjectName } from '../../src/domain/ids.ts';
 import { ALARM_RINGING_MS } from '../../src/domain/limits.ts';
 import type { SagaRecord } from '../../src/domain/saga/record.ts';
 import { paymentObjectId, refundObjectId } from '../../src/stubs.ts';
-import { loseMessages } from './losses.ts';
-import { call, json, until } from './payments.ts';
+import { loseAll, loseMessages } from './losses.ts';
+import { call, createPayment, json, until } from './payments.ts';
 
 /** What `GET /ops/sagas/{id}` answers, as far as these tests look. */
 export interface Saga {
@@ -149,4 +149,13 @@ export async function recorded(id: string, state: string) {
         .first<{ status: string; saga_state: string; attention: string | null }>(),
     (row) => row?.saga_state === state,
   );
+}
+
+/** A payment whose first command is lost and whose alarm is lost: nothing will ever wake it. */
+export async function stuckPayment(walletId: string): Promise<string> {
+  const { isAllLost } = loseAll('orchestrator.wallet.hold_funds');
+  const { id } = await createPayment({ wallet_id: walletId });
+  await recorded(id, 'holding_funds');
+  await strand(id, isAllLost);
+  return id;
 }

@@ -1,5 +1,6 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 // wrangler runs this as its build command; the test runner reads wrangler.toml without it, and wants the assets too.
 import './scripts/assets.ts';
 
@@ -81,8 +82,42 @@ function workersProject(
 }
 
 const DEAD_COLLECTOR = { OTEL_TRACES_SAMPLER_ARG: '1' };
+/** Files that take most of a minute or more on two cores, longest first. */
+const LONG_FILES = [
+  'e2e/fuzz',
+  'crashes/crash-points',
+  'simulation/simulation',
+  'stories/reconciliation',
+  'contention/dead-letters',
+  'e2e/console',
+  'audit/audit-flips',
+  'flows/operator-moves',
+  'flows/sweeper',
+  'flows/webhooks',
+  'flows/archive',
+  'durable-objects/wallet-model',
+  'regressions/payments',
+  'regressions/runtime',
+  'e2e/observability',
+  'e2e/chaos',
+];
+
+/** A long file begins before the others of its project: one that begins last is waited for alone. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const index = LONG_FILES.findIndex((name) => moduleId.includes(`/test/${name}.`));
+      return index === -1 ? LONG_FILES.length : index;
+    };
+    const byProject = Map.groupBy(await super.sort(files), ({ project }) => project.name);
+    return [...byProject.values()].flatMap((specs) => specs.toSorted((one, other) => rank(one) - rank(other)));
+  }
+}
+
 /** One file after the other, and nothing beside it. */
 const ALONE = { fileParallelism: false, sequence: { groupOrder: 1 } };
+/** Long files that take one core each: two at once, and nothing beside them. */
+const LONG = { maxWorkers: 2, sequence: { groupOrder: 2 } };
 
 // The pure core runs in plain Node, in seconds; everything else in the Workers runtime, with real SQLite, queues, alarms
 // and D1. No retries anywhere: a flaky test is a bug.
@@ -92,6 +127,7 @@ export default defineConfig({
     silent: 'passed-only',
     // On two cores vitest would take one; most of these tests wait for real alarms, and three files at once leave a third of both idle.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -106,13 +142,13 @@ export default defineConfig({
         test: { name: 'console', include: ['test/console/**/*.test.ts'], environment: 'node' },
       },
       {
-        // The simulator and its canaries: pure too, but a minute of one core, which the tests of real times would miss.
+        // The simulator and its canaries: pure too, but two minutes of one core, which the tests of real times would miss.
         test: {
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
           environment: 'node',
           testTimeout: 900_000,
-          ...ALONE,
+          ...LONG,
         },
       },
       // One runtime for many files: to load the application takes longer than most of them.
@@ -167,16 +203,13 @@ export default defineConfig({
           include: ['test/crashes/**/*.test.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: process.env.CRASH_PAIRS === 'all' ? 7_200_000 : 900_000,
-          // What is waited for there are alarms, and they must not wait for other tests; the planted faults only wait.
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          ...LONG,
         },
       },
       {
-        // What a person runs, as processes over real HTTP, a browser too: two at once leave half of two cores idle.
+        // What a person runs, as processes over real HTTP, a browser too: mostly they wait for each other.
         test: {
           name: 'e2e',
-          maxWorkers: 2,
           include: ['test/e2e/**/*.test.ts'],
           environment: 'node',
           testTimeout: 120_000,

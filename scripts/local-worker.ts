@@ -4,6 +4,7 @@
  * that group is ended by the id it was started with. Loopback only, and nothing is sent to anyone.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,6 +22,9 @@ const READY_TIMEOUT_MS = 60_000;
 /** wrangler ends its workerd processes within a second; what is left after this is killed. */
 const STOP_TIMEOUT_MS = 5_000;
 const LOG_TAIL_LINES = 20;
+/** Linux gives 32768 and up to outgoing connections, macOS 49152 and up. */
+const PORTS = { min: 20_000, max: 30_000 } as const;
+const PORT_DRAWS_MAX = 100;
 
 /** No usage statistics, and no look-up of a sample `request.cf`: a local run talks to nobody. */
 export const WRANGLER_ENV: Readonly<Record<string, string>> = {
@@ -146,7 +150,17 @@ function spawnWrangler(
   try {
     const child = spawn(
       process.execPath,
-      [WRANGLER, 'dev', '--port', String(port), ...args, '--show-interactive-dev-session=false'],
+      // The inspector's port is the system's choice: wrangler's own is looked up first and taken later, by two at once.
+      [
+        WRANGLER,
+        'dev',
+        '--port',
+        String(port),
+        '--inspector-port',
+        '0',
+        ...args,
+        '--show-interactive-dev-session=false',
+      ],
       { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', log, log], detached: true },
     );
     if (child.pid === undefined) throw new Error('wrangler dev could not be started');
@@ -214,14 +228,14 @@ function canListen(port: number, host: string): Promise<boolean> {
   });
 }
 
-/** A port that nobody listens on, on the loopback address. */
-export function anyFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)));
-    });
-  });
+/**
+ * A port that nobody listens on, on the loopback address. Below those that the system gives to outgoing connections: such a
+ * connection could take it before its listener does.
+ */
+export async function anyFreePort(): Promise<number> {
+  for (let draw = 0; draw < PORT_DRAWS_MAX; draw += 1) {
+    const port = randomInt(PORTS.min, PORTS.max);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no port from ${PORTS.min} to ${PORTS.max} is free: ${PORT_DRAWS_MAX} were tried`);
 }

@@ -142,13 +142,14 @@ export default defineConfig({
         test: { name: 'console', include: ['test/console/**/*.test.ts'], environment: 'node' },
       },
       {
-        // The simulator and its canaries: pure too, but two minutes of one core, which the tests of real times would miss.
+        // The simulator and its canaries: pure too, but two minutes of one core, which the tests of real times would miss, and
+        // whose length is asked in yardsticks (P1): what shares the processor would be in them.
         test: {
           name: 'simulation',
           include: ['test/simulation/**/*.test.ts'],
           environment: 'node',
           testTimeout: 900_000,
-          ...LONG,
+          ...ALONE,
         },
       },
       // One runtime for many files: to load the application takes longer than most of them.
@@ -175,15 +176,15 @@ export default defineConfig({
         },
       },
       {
-        // A thousand at once (P5, P6), by themselves. The gateway's step has ten minutes, not the sandbox's twenty seconds: how
-        // many authorizations a machine makes in that time is not what is asked.
+        // A thousand at once (P5, P6). The gateway's step has ten minutes, not the sandbox's twenty seconds: how many
+        // authorizations a machine makes in that time is not what is asked.
         plugins: [workersRuntime({ SAGA_AUTHORIZE_BUDGET_MS: '600000' })],
         test: {
           name: 'contention',
           include: ['test/contention/contention.flow.test.ts'],
           setupFiles: ['test/support/setup.ts'],
           testTimeout: 120_000,
-          ...ALONE,
+          ...LONG,
         },
       },
       {

@@ -19,7 +19,9 @@ import {
   until,
   wallet,
 } from '../support/payments.ts';
+import { Receiver, verified } from '../support/receiver.ts';
 import { stuckPayment } from '../support/stuck.ts';
+import { type Endpoint, makeEndpoint } from '../support/webhooks.ts';
 
 /** In D1's own words (https://developers.cloudflare.com/d1/observability/debug-d1/). */
 const FULL = 'Exceeded maximum DB size';
@@ -29,6 +31,8 @@ let tables: readonly string[] = [];
 /** What the record has to be told of when there is room again. The first is stuck, and recorded: it has lost its alarm. */
 const payments: string[] = [];
 const refunds: string[] = [];
+const receiver = new Receiver();
+let endpoint: Endpoint;
 
 async function fill(): Promise<void> {
   await env.DB.batch(
@@ -61,6 +65,7 @@ beforeAll(async () => {
     (ids) => ids.length === 1,
   );
   payments.push(await stuckPayment('full-before'));
+  endpoint = await makeEndpoint({ url: receiver.url });
   await fill();
 });
 afterAll(makeRoom);
@@ -115,13 +120,17 @@ test.each([
   expect(response.status).toBe(503);
   expect(response.headers.get('retry-after')).toBe('1');
   expect(await response.json()).toMatchObject({ code: 'temporarily_unavailable', retryable: true });
-  expect(await listed('/webhook-endpoints')).toEqual([]);
+  expect(await listed('/webhook-endpoints')).toEqual([endpoint.id]);
   const breakers = await json<{ data: { state: string }[] }>('/ops/breakers');
   expect(new Set(breakers.data.map(({ state }) => state))).toEqual(new Set(['closed']));
   expect(await listed('/ops/reconciliations')).toEqual([]);
 });
 
-test('with room again the record is told of all of it, and the audit finds nothing', async () => {
+test('with room again the record and the merchant are told of all of it, and the audit finds nothing', {
+  timeout: 180_000,
+}, async () => {
+  // What is told is recorded first.
+  expect(await receiver.received()).toEqual([]);
   await makeRoom();
   const isComplete = async () => {
     const [wallets, known, back] = await Promise.all([
@@ -132,10 +141,14 @@ test('with room again the record is told of all of it, and the audit finds nothi
     return { wallets, payments: known.toSorted(), refunds: back.flat() };
   };
   const whole = { wallets: ['full-before', 'full-since'], payments: payments.toSorted(), refunds };
-  await until(isComplete, (found) => JSON.stringify(found) === JSON.stringify(whole), 60_000);
+  await until(isComplete, (found) => JSON.stringify(found) === JSON.stringify(whole), 90_000);
   await atRest([...payments, ...refunds]);
+  const ids = [...payments, ...refunds].toSorted();
+  const told = (await receiver.heard(ids.length)).map((heard) => verified(endpoint.secret, heard));
+  expect(told.map(({ data }) => data.id).toSorted()).toEqual(ids);
   expect(await walkFindings()).toEqual([]);
-  // A publication that spent its attempts meanwhile is a letter; nothing else has died.
+  // A publication or a notification that spent its attempts meanwhile is a letter; nothing else has died.
   const letters = await json<{ data: { message_type: string }[] }>('/ops/dead-letters?limit=100');
-  expect(letters.data.filter(({ message_type: type }) => type !== 'publication')).toEqual([]);
+  const isExpected = (type: string) => type === 'publication' || type.startsWith('orchestrator.notify.');
+  expect(letters.data.filter(({ message_type: type }) => !isExpected(type))).toEqual([]);
 });

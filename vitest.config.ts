@@ -208,7 +208,7 @@ export default defineConfig({
         },
       },
       {
-        // What a person runs, as processes over real HTTP, a browser too: mostly they wait for each other.
+        // What a person runs, as processes over real HTTP, a browser too: three at once keep two cores busy.
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],

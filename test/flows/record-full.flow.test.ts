@@ -16,6 +16,7 @@ import {
   json,
   openWallet,
   terminal,
+  timeline,
   until,
   wallet,
 } from '../support/payments.ts';
@@ -99,6 +100,10 @@ test('payments, refunds, wallets and deposits need none of it, and their owners 
   expect((await entries('full-since')).map(({ type }) => type)).toContain('credit');
   expect(await chargeOf(refunded)).toMatchObject({ status: 'authorized', refundedMinor: 200, calls: { authorize: 1 } });
 
+  expect(await timeline(refunded)).toContain('payment.completed');
+  const known = await json(`/idempotency-keys/${key['idempotency-key']}?route=/refunds`);
+  expect(known).toMatchObject({ status: 'completed' });
+
   // The record answers, with what it was told before.
   expect(await listed('/wallets')).toEqual(['full-before']);
   expect(await listed('/payments')).toEqual(payments.slice(0, 1));
@@ -132,7 +137,7 @@ test('with room again the record and the merchant are told of all of it, and the
   // What is told is recorded first.
   expect(await receiver.received()).toEqual([]);
   await makeRoom();
-  const isComplete = async () => {
+  const recordedSoFar = async () => {
     const [wallets, known, back] = await Promise.all([
       listed('/wallets'),
       listed('/payments'),
@@ -141,7 +146,7 @@ test('with room again the record and the merchant are told of all of it, and the
     return { wallets, payments: known.toSorted(), refunds: back.flat() };
   };
   const whole = { wallets: ['full-before', 'full-since'], payments: payments.toSorted(), refunds };
-  await until(isComplete, (found) => JSON.stringify(found) === JSON.stringify(whole), 90_000);
+  await until(recordedSoFar, (found) => JSON.stringify(found) === JSON.stringify(whole), 90_000);
   await atRest([...payments, ...refunds]);
   const ids = [...payments, ...refunds].toSorted();
   const told = (await receiver.heard(ids.length)).map((heard) => verified(endpoint.secret, heard));

@@ -85,8 +85,9 @@ const DEAD_COLLECTOR = { OTEL_TRACES_SAMPLER_ARG: '1' };
 /** Files that take most of a minute or more on two cores, longest first. */
 const LONG_FILES = [
   'e2e/fuzz',
-  'crashes/crash-points',
+  'crashes/crash-pairs',
   'simulation/simulation',
+  'crashes/crash-points',
   'stories/reconciliation',
   'contention/dead-letters',
   'e2e/console',
@@ -116,7 +117,7 @@ class LongestFirst extends BaseSequencer {
 
 /** One file after the other, and nothing beside it. */
 const ALONE = { fileParallelism: false, sequence: { groupOrder: 1 } };
-/** Long files that take one core each: two at once, and nothing beside them. */
+/** Long files that take one core each, in which a provider that is slow is one that does not answer: two at once, and nothing beside them. */
 const LONG = { maxWorkers: 2, sequence: { groupOrder: 2 } };
 
 // The pure core runs in plain Node, in seconds; everything else in the Workers runtime, with real SQLite, queues, alarms
@@ -125,14 +126,16 @@ export default defineConfig({
   test: {
     // The Worker logs a line per unit of work: shown only for what fails.
     silent: 'passed-only',
-    // On two cores vitest would take one; most of these tests wait for real alarms, and three files at once leave a third of both idle.
+    // On two cores vitest would take one; most of these tests wait for real alarms, and three files at once leave a quarter of both idle.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    // What was transformed for one project is taken by the next, and by the next run: by the content of each file.
+    experimental: { fsModuleCache: true },
     projects: [
       {
         test: {
           name: 'domain',
-          include: ['test/{client,documents,domain}/**/*.test.ts'],
+          include: ['test/{client,documents,domain}/**/*.test.ts', 'test/simulation/canaries.test.ts'],
           environment: 'node',
           testTimeout: 120_000,
         },
@@ -142,11 +145,10 @@ export default defineConfig({
         test: { name: 'console', include: ['test/console/**/*.test.ts'], environment: 'node' },
       },
       {
-        // The simulator and its canaries: pure too, but two minutes of one core, which the tests of real times would miss, and
-        // whose length is asked in yardsticks (P1): what shares the processor would be in them.
+        // The simulator: pure too, but its length is asked in yardsticks (P1), and what shares the processor would be in them.
         test: {
           name: 'simulation',
-          include: ['test/simulation/**/*.test.ts'],
+          include: ['test/simulation/simulation.test.ts'],
           environment: 'node',
           testTimeout: 900_000,
           ...ALONE,

@@ -36,7 +36,7 @@ const DEFAULT = {
   OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collectorPort}`,
 };
 const start = async (vars: Readonly<Record<string, string>>) =>
-  startLocalWorker(await anyFreePort(), interrupted.signal, { vars, env: { X_LOCAL_OBSERVABILITY: 'false' } });
+  startLocalWorker(await anyFreePort(), interrupted.signal, { vars });
 const untold = await start({ ...SANDBOX, OTEL_TRACES_SAMPLER_ARG: '0' });
 const told = await start(DEFAULT);
 try {

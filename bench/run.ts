@@ -55,7 +55,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => in
 
 const worker = await startLocalWorker(await anyFreePort(), interrupted.signal, {
   config: writeBenchConfig(),
-  env: { X_LOCAL_OBSERVABILITY: 'false' },
 });
 try {
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;

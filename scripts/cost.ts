@@ -31,9 +31,7 @@ const payments = Number(values.payments ?? PAYMENTS_DEFAULT);
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 
-const worker = await startLocalWorker(await anyFreePort(), interrupted.signal, {
-  env: { X_LOCAL_OBSERVABILITY: 'false' },
-});
+const worker = await startLocalWorker(await anyFreePort(), interrupted.signal);
 try {
   const tables = costTables(await measureAll(worker), { payments, concurrency: CONCURRENCY, alone: ALONE });
   console.log(tables);

@@ -61,8 +61,6 @@ export interface LocalWorker {
 export interface LocalWorkerOptions {
   /** The configuration file, relative to the root; wrangler.toml by default. */
   readonly config?: string;
-  /** Added to the environment of wrangler. */
-  readonly env?: Readonly<Record<string, string>>;
   /** Vars and secrets of the Worker, in the place of `.dev.vars`. */
   readonly vars?: Readonly<Record<string, string>>;
 }
@@ -82,7 +80,8 @@ export async function startLocalWorker(
   const logFile = join(directory, 'wrangler.log');
   const env = {
     ...WRANGLER_ENV,
-    ...options.env,
+    // wrangler's own pages about a local run: nobody looks at this one's, and they take a fifth of its time.
+    X_LOCAL_OBSERVABILITY: 'false',
     // Its own too: a `wrangler dev` that runs beside it is not to be found or spoken to.
     WRANGLER_REGISTRY_PATH: join(directory, 'registry'),
     WRANGLER_LOG_PATH: join(directory, 'logs'),

@@ -41,7 +41,7 @@ export const varsSchema = z.object({
   /** Secret, 32 characters or more; keys are stored as HMACs under it. Needed where AUTH = required. */
   API_KEY_SECRET: z.string().min(32).optional(),
   /** Sandbox only, for tests and drills: how soon a command with no outcome is sent again, in milliseconds. */
-  SAGA_RESEND_FIRST_MS: z.coerce.number().int().min(10).max(60_000).optional(),
+  SAGA_RESEND_FIRST_MS: z.coerce.number().int().min(10).max(30_000).optional(),
   /** Sandbox only, for load on one machine: how long the gateway's step may begin calls, in milliseconds. */
   SAGA_AUTHORIZE_BUDGET_MS: z.coerce.number().int().min(SECOND_MS).max(HOUR_MS).optional(),
   /** Both or neither: notifications are mailed from and to these addresses, through the binding EMAIL. */

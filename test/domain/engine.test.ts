@@ -398,17 +398,17 @@ describe('a timer', () => {
   test('with nothing due changes nothing, not even the reference', () => {
     const saga = new Driver();
     const before = saga.saga;
-    expect(saga.wait(2_499).last).toEqual({ saga: before, events: [], send: [] });
+    expect(saga.wait(14_999).last).toEqual({ saga: before, events: [], send: [] });
     expect(saga.saga).toBe(before);
   });
 
   test('sends again what is due: the same event, one attempt more, and waits longer', () => {
     const saga = new Driver();
     const [first] = saga.last.send;
-    saga.wait(2_500);
+    saga.wait(15_000);
     expect(saga.last.events).toEqual([]);
     expect(saga.last.send).toEqual([
-      { ...first, attempts: 2, firstSentAtMs: START_MS, allHeard: false, dueAtMs: saga.nowMs + 5_000 },
+      { ...first, attempts: 2, firstSentAtMs: START_MS, allHeard: false, dueAtMs: saga.nowMs + 30_000 },
     ]);
     expect(saga.saga.sequence).toBe(2);
   });
@@ -418,11 +418,11 @@ describe('a timer', () => {
     expect(saga.pending('authorize')).toMatchObject({ allHeard: true, heard: false });
     saga.answer(NOT_SENT);
     expect(saga.pending('authorize')).toMatchObject({ heard: true });
-    saga.wait(2_500);
+    saga.wait(15_000);
     expect(saga.pending('authorize')).toMatchObject({ attempts: 2, allHeard: true, heard: false });
-    saga.wait(5_000);
+    saga.wait(30_000);
     expect(saga.pending('authorize')).toMatchObject({ attempts: 3, allHeard: false });
-    saga.answer(NOT_SENT).wait(10_000);
+    saga.answer(NOT_SENT).wait(60_000);
     expect(saga.pending('authorize')).toMatchObject({ attempts: 4, allHeard: false });
   });
 
@@ -482,7 +482,7 @@ describe('an outcome that asks to try again', () => {
     saga.answer(NOT_SENT, undefined, 60_000);
     expect(saga.pending('authorize')?.dueAtMs).toBe(START_MS + 60_000);
     saga.answer(NOT_SENT, undefined, 1);
-    expect(saga.pending('authorize')?.dueAtMs).toBe(START_MS + 2_500);
+    expect(saga.pending('authorize')?.dueAtMs).toBe(START_MS + 15_000);
   });
 });
 
@@ -624,7 +624,7 @@ describe('the death of a message', () => {
   });
 
   test('ends nothing while another sending is out: that one may be carried out', () => {
-    const saga = died(asking().wait(5_000), 'authorize');
+    const saga = died(asking().wait(30_000), 'authorize');
     expect(saga.pending('authorize')).toMatchObject({ attempts: 2, allHeard: false });
     expect(saga.answer(AUTHORIZED).saga.state).toBe('both');
   });
@@ -633,7 +633,7 @@ describe('the death of a message', () => {
     const saga = new Driver();
     saga.nowMs += 1_000;
     died(saga, 'hold');
-    expect(saga.pending('hold')?.dueAtMs).toBe(START_MS + 1_000 + 2_500);
+    expect(saga.pending('hold')?.dueAtMs).toBe(START_MS + 1_000 + 15_000);
     expect(saga.last.events).toEqual([]);
     expect(saga.sent()).toEqual([]);
   });
@@ -669,7 +669,7 @@ describe('a redrive', () => {
       ...before,
       attempts: 2,
       allHeard: false,
-      dueAtMs: saga.nowMs + 5_000,
+      dueAtMs: saga.nowMs + 30_000,
     });
   });
 
@@ -728,7 +728,7 @@ describe('what a consumer has taken over', () => {
 
 describe('when the owner is woken', () => {
   test('is when the first of the pending commands is due', () => {
-    expect(nextDueAtMs(asking().saga)).toBe(START_MS + 2_500);
+    expect(nextDueAtMs(asking().saga)).toBe(START_MS + 10_000);
   });
 
   test('is never when nothing is pending', () => {

@@ -67,8 +67,12 @@ describe('limits fit each other', () => {
   );
 
   test.each(['live', 'sandbox'] as const)('the times of a %s saga are in order', (mode) => {
-    const { resend, lookupScheduleMs, lateWindowMs, authorizeBudgetMs, absenceGraceMs } = SAGA_POLICIES[mode];
+    const { resend, resendGateway, lookupScheduleMs, lateWindowMs, authorizeBudgetMs, absenceGraceMs } =
+      SAGA_POLICIES[mode];
     expect(resend.firstMs).toBeLessThanOrEqual(resend.maxMs);
+    expect(resendGateway.firstMs).toBeLessThanOrEqual(resendGateway.maxMs);
+    // An authorization whose message was lost is sent again while its step may still call.
+    expect(resendGateway.firstMs).toBeLessThan(authorizeBudgetMs);
     expect(lookupScheduleMs).toEqual([...lookupScheduleMs].sort((left, right) => left - right));
     // An absence can be proven before the window closes.
     expect(authorizeBudgetMs + absenceGraceMs).toBeLessThan(lateWindowMs);

@@ -59,7 +59,7 @@ describe('a saga that goes on by itself', () => {
           effect_id: `orchestrator.wallet.hold_funds.${PAYMENT_ID}`,
           attempts: 1,
           first_sent_at: '2026-01-01T00:00:00.000Z',
-          due_at: '2026-01-01T00:00:03.750Z',
+          due_at: '2026-01-01T00:00:22.500Z',
         },
       ],
       given_up: [],
@@ -96,7 +96,7 @@ describe('a saga that goes on by itself', () => {
   test('shows the alarm that is set, of whatever time', () => {
     const payment = new SagaDriver();
     const record = armed({ ...recordOf(payment), publishDueAtMs: null, alarmAtMs: 0 }, START_MS);
-    expect(operatorView(PAYMENT_KIND, record, payment.context()).alarm_at).toBe('2026-01-01T00:00:03.750Z');
+    expect(operatorView(PAYMENT_KIND, record, payment.context()).alarm_at).toBe('2026-01-01T00:00:22.500Z');
   });
 
   test('shows a command that is only scheduled with neither an effect nor a first time', () => {

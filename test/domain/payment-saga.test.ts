@@ -546,6 +546,12 @@ describe('every delivery may come again, late or out of order (S7)', () => {
 });
 
 describe('every message may be lost (S6)', () => {
+  test('a command to a wallet is sent again no sooner than a queue that is behind may take, a quarter of a minute', () => {
+    const saga = new SagaDriver();
+    expect(nextDueAtMs(saga.saga)).toBe(START_MS + 22_500);
+    for (const { resend } of Object.values(SAGA_POLICIES)) expect(resend.firstMs / 2).toBe(15 * SECOND_MS);
+  });
+
   test('a command to a gateway is sent again no sooner than a call may take, half a minute', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');

@@ -177,7 +177,7 @@ test('a record that begins at its end has its terminal body at once', () => {
   expect(record.terminalBody).toContain('"saga_state":"failed"');
   // It is told at once, as a whole: there is nothing to wait for.
   expect({ closes, publish }).toEqual({ closes: true, publish: { after: 0, toTell: [] } });
-  expect(record).toMatchObject({ closedSequence: 2, publishAttempts: 1, publishDueAtMs: START_MS + 3_750 });
+  expect(record).toMatchObject({ closedSequence: 2, publishAttempts: 1, publishDueAtMs: START_MS + 22_500 });
 });
 
 describe('inputs', () => {
@@ -265,9 +265,9 @@ describe('publishing again', () => {
     const second = afterPublishing(first, at(0));
     const third = afterPublishing(second, at(0));
     expect([first, second, third].map(({ publishAttempts }) => publishAttempts)).toEqual([1, 2, 3]);
-    // Half and half of the ceiling: 5 s, 10 s, 20 s.
+    // Half and half of the ceiling: 30 s, 60 s, 120 s.
     expect([first, second, third].map(({ publishDueAtMs }) => (publishDueAtMs ?? 0) - START_MS)).toEqual([
-      3_750, 7_500, 15_000,
+      22_500, 45_000, 90_000,
     ]);
   });
 });
@@ -419,8 +419,8 @@ test('a record that is lost to the log’s projection is sent again as if for th
     recordedSequence: 0,
     publishAttempts: 1,
     // Three quarters of 5 s.
-    publishDueAtMs: nowMs + 3_750,
-    alarmAtMs: nowMs + 3_750,
+    publishDueAtMs: nowMs + 22_500,
+    alarmAtMs: nowMs + 22_500,
   });
   expect(isAtRest(after)).toBe(false);
 });

@@ -105,7 +105,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test(`the object behaves as a naive wallet does, and stores a sound ledger (${RUNS} runs, seed ${SEED})`, async () => {
+// Thousands of commits, one after the other: a busy machine takes more than a minute.
+test(`the object behaves as a naive wallet does, and stores a sound ledger (${RUNS} runs, seed ${SEED})`, {
+  timeout: 300_000,
+}, async () => {
   const tally = new Map<string, number>();
   const startMs = Date.now() + 365 * DAY_MS;
   vi.useFakeTimers({ toFake: ['Date'], now: startMs });

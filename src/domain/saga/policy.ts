@@ -35,8 +35,9 @@ export function resendWithRun({ resend }: SagaPolicy): Backoff {
 
 export const SAGA_POLICIES: Readonly<Record<'sandbox' | 'live', SagaPolicy>> = {
   live: {
-    // 5 s: longer than three healthy hops with their queue retries; 5 min: an operator has been alerted by then.
-    resend: { firstMs: 5 * SECOND_MS, maxMs: 5 * MINUTE_MS },
+    // Seldom is a message lost, often a queue is behind: what is sent again too soon then is load on load (decision 0077). 5 min: an
+    // operator has been alerted by then.
+    resend: { firstMs: 30 * SECOND_MS, maxMs: 5 * MINUTE_MS },
     // A wait is at least half of this: 30 s, the longest that a call may take.
     resendGateway: { firstMs: MINUTE_MS, maxMs: 5 * MINUTE_MS },
     authorizeBudgetMs: 2 * MINUTE_MS,
@@ -47,8 +48,9 @@ export const SAGA_POLICIES: Readonly<Record<'sandbox' | 'live', SagaPolicy>> = {
     compensationBudgetMs: HOUR_MS,
   },
   sandbox: {
-    resend: { firstMs: 5 * SECOND_MS, maxMs: MINUTE_MS },
-    resendGateway: { firstMs: 5 * SECOND_MS, maxMs: MINUTE_MS },
+    // Killing the local runtime does lose messages: what it lost is under way again half a minute later.
+    resend: { firstMs: 30 * SECOND_MS, maxMs: 30 * SECOND_MS },
+    resendGateway: { firstMs: 10 * SECOND_MS, maxMs: 30 * SECOND_MS },
     authorizeBudgetMs: 20 * SECOND_MS,
     round: { firstMs: 250, maxMs: 5 * SECOND_MS },
     absenceGraceMs: 5 * SECOND_MS,

@@ -46,7 +46,7 @@ export const PROOFS: readonly (readonly [RegExp, Proof])[] = [
   [/^HOLDFAST_FLIPS=\d+ npm run prove:audit$/, { by: 'test/audit/audit-flips.property.test.ts', names: 'AUDIT_FLIPS' }],
   [
     /^CRASH_PAIRS=all npx vitest run --project crashes /,
-    { by: 'test/crashes/crash-points.crash.test.ts', names: 'CRASH_PAIRS' },
+    { by: 'test/crashes/crash-pairs.crash.test.ts', names: 'CRASH_PAIRS' },
   ],
   [
     /^DEAD_COMMANDS=\d+ npx vitest run --project stories /,

@@ -418,7 +418,7 @@ test('a record that is lost to the log’s projection is sent again as if for th
     ...record,
     recordedSequence: 0,
     publishAttempts: 1,
-    // Three quarters of 5 s.
+    // Three quarters of 30 s.
     publishDueAtMs: nowMs + 22_500,
     alarmAtMs: nowMs + 22_500,
   });

@@ -57,7 +57,7 @@ async function callGateway(
   const entityId = payload.refund_id ?? payload.payment_id;
   if (mayHaveBegun && !(await isAwaited(env, entityId, metadata.message_deduplication_id))) return items.map(() => ACK);
   const delivery = { mayHaveBegun, ...(first.span && { span: first.span }) };
-  const outcome = await gateway.run(first.body, Date.now(), delivery);
+  const outcome = await gateway.run(first.body, Date.now, delivery);
   const spent = sumOfSpent(...items.map((item) => item.spent), gateway.takeSpent());
   const verdict = await deliverOutcomes(env, entityId, [{ ...outcome, spent }]);
   return items.map(() => verdict);

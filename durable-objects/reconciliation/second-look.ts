@@ -3,6 +3,7 @@
  * differs are asked how it stands now, its ledgers are read again, and what a provider's books lack is asked for by its id.
  * Reads only; bounded. Called by the phases that compare.
  */
+import pLimit from 'p-limit';
 import { RECONCILIATION_LOOKUPS_MAX } from '../../src/domain/limits.ts';
 import {
   type PaymentRecord,
@@ -16,6 +17,7 @@ import { type Comparison, type Lists, reconcile, type Scope } from '../../src/do
 import { completedMinor } from '../../src/domain/reconciliation/refunds.ts';
 import type { ReadRowResult, SagaRpc } from '../../src/domain/rpc.ts';
 import { providerKey } from '../../src/gateway/keys.ts';
+import { PROVIDER_CALLS_AT_ONCE_MAX } from '../../src/gateway/limits.ts';
 import type { LookupAnswer, LookupRequest } from '../../src/gateway/provider.ts';
 import type { Providers } from '../../src/gateway/registry.ts';
 import { asCalls, paymentObjectId, refundObjectId } from '../../src/stubs.ts';
@@ -39,7 +41,7 @@ export async function secondLook(
   const present = await presentLists(env, plan.mode, lists, differing);
   const unread = new Set([...[...ledgerUnread].filter((id) => !differing.has(id)), ...present.ledgerUnread]);
   const second = reconcile(present.lists, { ...scope, ledgerUnread: unread });
-  return { ...second, differences: await confirmed(providers, present.lists, second.differences) };
+  return { ...second, differences: await confirmed(plan.mode, providers, present.lists, second.differences) };
 }
 
 /** The lists with what the owners of the differing payments say now. */
@@ -100,10 +102,12 @@ async function readOwner(env: Env, entityId: string): Promise<ReadRowResult> {
 
 /** Asks for what the books lack. What is there after all is no difference; what cannot be asked for stays unconfirmed. */
 async function confirmed(
+  mode: ReconciliationPlan['mode'],
   providers: Providers,
   lists: Lists,
   differences: readonly Difference[],
 ): Promise<Difference[]> {
+  const inTurn = pLimit(PROVIDER_CALLS_AT_ONCE_MAX[mode]);
   let looked = 0;
   const looks = differences.map(async (difference) => {
     const isMissing = difference.class === 'missing_at_provider' || difference.class === 'refund_missing_at_provider';
@@ -114,7 +118,7 @@ async function confirmed(
     if (request === null || provider === undefined || looked > RECONCILIATION_LOOKUPS_MAX) {
       return { ...difference, confirmed: false };
     }
-    return afterLookup(difference, await provider.lookup(request), lists);
+    return afterLookup(difference, await inTurn(() => provider.lookup(request)), lists);
   });
   return (await Promise.all(looks)).filter((difference) => difference !== null);
 }

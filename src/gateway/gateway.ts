@@ -3,6 +3,7 @@
  * never tries a second provider, never undoes, never waits. A failover is the saga's next command (decision 0012).
  * Called by the consumer of `gateway-commands`: one `GatewayBatch` per batch of messages.
  */
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Config } from '../config.ts';
 import type { Spent } from '../domain/cost/spent.ts';
 import { InvariantError } from '../domain/errors.ts';
@@ -13,6 +14,7 @@ import { logLine, routineLine } from '../telemetry/log.ts';
 import type { OpenSpan } from '../telemetry/tracer.ts';
 import { outcomeOf } from './answers.ts';
 import { HealthBatch, healthDeskOf } from './health.ts';
+import { PROVIDER_CALLS_AT_ONCE_MAX } from './limits.ts';
 import type { LookupAnswer, Provider, ProviderAnswer } from './provider.ts';
 import { type Providers, providersOf } from './registry.ts';
 import { authorizeRequest, chargeRequest, type GatewayCommand, lookupRequest } from './requests.ts';
@@ -29,31 +31,35 @@ export interface Delivery {
 
 /** The gateway for one batch of a consumer: `run` each command, side by side, then `close` once. */
 export function openGatewayBatch(env: Env, config: Config): GatewayBatch {
-  return new GatewayBatch(providersOf(env, config), new HealthBatch(healthDeskOf(env), config.mode));
+  const health = new HealthBatch(healthDeskOf(env), config.mode);
+  return new GatewayBatch(providersOf(env, config), health, PROVIDER_CALLS_AT_ONCE_MAX[config.mode]);
 }
 
 export class GatewayBatch {
   readonly #providers: Providers;
   readonly #health: HealthBatch;
+  readonly #inTurn: LimitFunction;
 
-  constructor(providers: Providers, health: HealthBatch) {
+  constructor(providers: Providers, health: HealthBatch, callsAtOnceMax: number) {
     this.#providers = providers;
     this.#health = health;
+    this.#inTurn = pLimit(callsAtOnceMax);
   }
 
   /**
-   * Carries out one command. Checks, in order: the time it may begin until → the provider is known → its breaker → the call.
+   * Carries out one command. Checks, in order: the time it may begin until → the provider is known → its breaker → the call; where the
+   * call has to wait for its turn, the time again, by the clock `now`.
    * Never throws for what a provider does; the same command may come any number of times (one key, one effect).
    * @throws InvariantError for a command that no saga of ours issues: a capture, void or refund with no provider.
    */
-  async run(command: GatewayCommand, nowMs: number, delivery: Delivery = {}): Promise<Outcome> {
+  async run(command: GatewayCommand, now: () => number, delivery: Delivery = {}): Promise<Outcome> {
     const startedAtMs = Date.now();
     const operation = operationOf(command);
     const candidates = candidatesOf(command, operation);
     const { provider, answer } =
       operation === 'lookup'
         ? await this.#lookUp(candidates, command, delivery.span)
-        : await this.#askOne(candidates[0], operation, command, nowMs, delivery.span);
+        : await this.#askOne(candidates[0], operation, command, now, delivery.span);
     const outcome = outcomeOf({
       effectId: command.metadata.message_deduplication_id,
       paymentId: command.payload.payment_id,
@@ -79,19 +85,16 @@ export class GatewayBatch {
     name: string | undefined,
     operation: Exclude<GatewayOperation, 'lookup'>,
     command: GatewayCommand,
-    nowMs: number,
+    now: () => number,
     span: OpenSpan | undefined,
   ): Promise<Asked> {
     if (name === undefined) return { answer: { kind: 'misconfigured', reason: 'no_route' } };
     const { not_after: notAfter } = command.payload;
-    // Not "not sent": that this delivery begins no call proves nothing of an earlier one, and after this time the saga
-    // would take it for the last word. Unknown makes it look first; an absence seen after this time is one for good.
-    if (notAfter !== undefined && nowMs > Date.parse(notAfter)) {
-      return { provider: name, answer: { kind: 'unknown', reason: 'expired' } };
-    }
+    const isLate = () => notAfter !== undefined && now() > Date.parse(notAfter);
+    if (isLate()) return { provider: name, answer: EXPIRED };
     const answer =
       this.#passedOn(name, operation, command) ??
-      (await this.#admitted(name, operation, span, (provider) => call(provider, operation, command)));
+      (await this.#admitted(name, operation, span, (provider) => call(provider, operation, command), isLate));
     return { provider: name, answer };
   }
 
@@ -130,6 +133,7 @@ export class GatewayBatch {
     operation: GatewayOperation,
     parent: OpenSpan | undefined,
     make: (provider: Provider) => Promise<ProviderAnswer>,
+    isLate: () => boolean = () => false,
   ): Promise<ProviderAnswer> {
     const provider = this.#providers.get(name);
     if (provider === undefined) return { kind: 'misconfigured', reason: `provider_not_configured: ${name}` };
@@ -137,15 +141,18 @@ export class GatewayBatch {
     if (!admission.admitted) {
       return { kind: 'not_sent', reason: 'breaker_open', retryAfterMs: admission.retryAfterMs };
     }
-    const startedAtMs = Date.now();
-    const span = parent?.begin(`${operation} ${name}`, 'client', {
-      'holdfast.provider': name,
-      'holdfast.operation': operation,
+    return await this.#inTurn(async () => {
+      if (isLate()) return EXPIRED;
+      const startedAtMs = Date.now();
+      const span = parent?.begin(`${operation} ${name}`, 'client', {
+        'holdfast.provider': name,
+        'holdfast.operation': operation,
+      });
+      const answer = await make((span && provider.traced?.(span.traceparent)) ?? provider);
+      span?.end({ 'holdfast.outcome': answer.kind }, FAULTS.has(answer.kind));
+      this.#health.note(name, operation, admission, answer, Date.now() - startedAtMs);
+      return answer;
     });
-    const answer = await make((span && provider.traced?.(span.traceparent)) ?? provider);
-    span?.end({ 'holdfast.outcome': answer.kind }, FAULTS.has(answer.kind));
-    this.#health.note(name, operation, admission, answer, Date.now() - startedAtMs);
-    return answer;
   }
 }
 
@@ -203,6 +210,12 @@ async function refund(provider: Provider, command: GatewayCommand): Promise<Prov
   const found = await provider.lookup({ ...rest, refundKey });
   return found.kind === 'refunded' || found.kind === 'refused' ? found : answer;
 }
+
+/**
+ * Not "not sent": that this delivery begins no call proves nothing of an earlier one, and after this time the saga
+ * would take it for the last word. Unknown makes it look first; an absence seen after this time is one for good.
+ */
+const EXPIRED: ProviderAnswer = { kind: 'unknown', reason: 'expired' };
 
 /** Answers that are an error of the call; a no of the provider is an answer. */
 const FAULTS: ReadonlySet<ProviderAnswer['kind']> = new Set(['unknown', 'not_sent', 'throttled', 'misconfigured']);

@@ -9,6 +9,14 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../domain/limits.ts';
  */
 export const PROVIDER_TIMEOUT_MS = { live: 30 * SECOND_MS, sandbox: 2 * SECOND_MS } as const;
 
+/**
+ * Calls to providers that one batch of the gateway has under way at once; the others wait for their turn. Live: six connections of an invocation
+ * may wait for an answer (https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections), and a seventh
+ * waits in the runtime, inside our timeout: a provider that is slow would look as if it had timed out. One is left for what else is sent.
+ * Sandbox: a provider is an object, and a call to an object is no such connection; more than a batch can ask for.
+ */
+export const PROVIDER_CALLS_AT_ONCE_MAX = { live: 5, sandbox: 100 } as const;
+
 /** Largest answer that is read; every answer we use is far below it. */
 export const ANSWER_BYTES_MAX = 256 * 1024;
 

@@ -1,9 +1,11 @@
 /** The rules of the gateway itself, over providers that answer what the test says. */
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
+import type { OperationReport } from '../../src/domain/provider-health.ts';
+import type { Outcome } from '../../src/domain/saga/outcome.ts';
 import { type Delivery, GatewayBatch, openGatewayBatch } from '../../src/gateway/gateway.ts';
-import { HealthBatch } from '../../src/gateway/health.ts';
+import { HealthBatch, type HealthDesk } from '../../src/gateway/health.ts';
 import { providerKey } from '../../src/gateway/keys.ts';
 import type { LookupAnswer, Provider, ProviderAnswer } from '../../src/gateway/provider.ts';
 import { providersOf } from '../../src/gateway/registry.ts';
@@ -15,10 +17,10 @@ const providers = (...list: Provider[]) => new Map(list.map((provider) => [provi
 /** The gateway over these providers, all of them healthy. */
 async function carryOut(given: Map<string, Provider>, told: GatewayCommand, nowMs: number, delivery: Delivery = {}) {
   const health = new HealthBatch({ ask: async () => ({}), tell: async () => {} }, 'sandbox', new Map());
-  return await new GatewayBatch(given, health).run(told, nowMs, delivery);
+  return await new GatewayBatch(given, health, 5).run(told, () => nowMs, delivery);
 }
 
-const APPROVED: ProviderAnswer = { kind: 'approved', reference: 'ch_1', captured: false };
+const APPROVED = { kind: 'approved', reference: 'ch_1', captured: false } as const;
 const NOT_SENT: ProviderAnswer = { kind: 'not_sent', reason: 'not_connected' };
 
 describe('an outcome', () => {
@@ -119,6 +121,55 @@ describe('a command that comes too late', () => {
   });
 });
 
+describe('a batch', () => {
+  /** A provider whose authorizations are under way until the test ends them. */
+  function waiting() {
+    const calls: PromiseWithResolvers<void>[] = [];
+    const acme: Provider = {
+      ...saying('acme', APPROVED),
+      authorize: async () => {
+        const call = Promise.withResolvers<void>();
+        calls.push(call);
+        await call.promise;
+        return APPROVED;
+      },
+    };
+    const told: OperationReport[] = [];
+    const desk: HealthDesk = {
+      ask: async () => ({}),
+      tell: async (_provider, reports) => {
+        told.push(...reports);
+      },
+    };
+    const batch = new GatewayBatch(providers(acme), new HealthBatch(desk, 'live', new Map()), 5);
+    return { batch, calls, told };
+  }
+
+  it('has so many calls under way at once, and begins the next when one has ended', async () => {
+    const { batch, calls } = waiting();
+    const outcomes = Array.from({ length: 12 }, () => batch.run(command('authorize'), () => NOW_MS));
+    for (let ended = 0; ended < 12; ended += 1) {
+      await vi.waitFor(() => expect(calls).toHaveLength(Math.min(12, ended + 5)));
+      calls[ended]?.resolve();
+      await outcomes[ended];
+    }
+  });
+
+  it('begins no call whose time has passed while it waited, and tells the breaker nothing of it', async () => {
+    const { batch, calls, told } = waiting();
+    let nowMs = NOW_MS;
+    const late = { not_after: new Date(NOW_MS).toISOString() };
+    const outcomes = Array.from({ length: 6 }, () => batch.run(command('authorize', late), () => nowMs));
+    await vi.waitFor(() => expect(calls).toHaveLength(5));
+    nowMs += 1;
+    for (const call of calls) call.resolve();
+    expect(responseOf((await outcomes[5]) as Outcome)).toMatchObject({ gateway_status: 'UNKNOWN', reason: 'expired' });
+    await batch.close();
+    expect(calls).toHaveLength(5);
+    expect(told).toHaveLength(5);
+  });
+});
+
 describe('a delivery after one that may have begun', () => {
   const again = { mayHaveBegun: true };
 
@@ -208,7 +259,7 @@ describe('in live mode', () => {
     if (!live.ok) throw new Error(live.problems.join());
     expect(providersOf(env, live.config).has('acme')).toBe(false);
     const told = command('authorize', { provider: 'acme' });
-    const response = responseOf(await openGatewayBatch(env, live.config).run(told, NOW_MS));
+    const response = responseOf(await openGatewayBatch(env, live.config).run(told, () => NOW_MS));
     expect(response).toMatchObject({ gateway_status: 'NOT_SENT', reason: 'provider_not_configured: acme' });
   });
 });

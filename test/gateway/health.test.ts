@@ -25,17 +25,17 @@ function deskSaying(permits: Permits) {
 const APPROVED: ProviderAnswer = { kind: 'approved', reference: 'ch_1', captured: false };
 const batchOver = (desk: HealthDesk, answer: ProviderAnswer, free = new Map<string, number>()) => {
   const acme = saying('acme', answer);
-  const batch = new GatewayBatch(new Map([['acme', acme]]), new HealthBatch(desk, 'sandbox', free));
+  const batch = new GatewayBatch(new Map([['acme', acme]]), new HealthBatch(desk, 'sandbox', free), 5);
   return { acme, batch };
 };
 const runMany = (batch: GatewayBatch, count: number) =>
-  Promise.all(Array.from({ length: count }, () => batch.run(command('authorize', { provider: 'acme' }), NOW_MS)));
+  Promise.all(Array.from({ length: count }, () => batch.run(command('authorize', { provider: 'acme' }), () => NOW_MS)));
 
 describe('a batch', () => {
   it('asks once and tells once, for all of its calls', async () => {
     const { desk, asked, told } = deskSaying({});
     const { batch } = batchOver(desk, APPROVED);
-    await Promise.all([runMany(batch, 7), batch.run(command('capture', { provider: 'acme' }), NOW_MS)]);
+    await Promise.all([runMany(batch, 7), batch.run(command('capture', { provider: 'acme' }), () => NOW_MS)]);
     await batch.close();
     expect(asked).toEqual([{ provider: 'acme', wants: { authorize: 7, capture: 1 } }]);
     expect(told).toHaveLength(1);

@@ -11,7 +11,7 @@ async function run(operation: Parameters<typeof command>[0], payload: Payload): 
   const config = readConfig(env);
   if (!config.ok) throw new Error(config.problems.join());
   // Not closed: what the fault tokens of this file do is not to open a breaker for its other tests.
-  return responseOf(await openGatewayBatch(env, config.config).run(command(operation, payload), Date.now()));
+  return responseOf(await openGatewayBatch(env, config.config).run(command(operation, payload), Date.now));
 }
 
 async function charge(provider: string, paymentId: string) {

@@ -8,7 +8,7 @@ import { ANSWER_BYTES_MAX, RETRY_AFTER_DEFAULT_MS, RETRY_AFTER_MAX_MS } from './
 import type { NoAnswer } from './provider.ts';
 
 export type Exchange =
-  /** `body` is null where it is not JSON, or larger than ANSWER_BYTES_MAX. */
+  /** `body` is null where it is not JSON, or larger than was asked for. */
   | { readonly kind: 'answered'; readonly status: number; readonly headers: Headers; readonly body: unknown }
   /** Not heard in time: it may have arrived. */
   | { readonly kind: 'timeout' }
@@ -22,12 +22,17 @@ export interface Fetcher {
   fetch(request: Request): Promise<Response>;
 }
 
-/** Sends `request` and reads the answer, all within `timeoutMs`. Never throws for what the network does. */
-export async function exchange(fetcher: Fetcher, request: Request, timeoutMs: number): Promise<Exchange> {
+/** Sends `request` and reads the answer, at most `bytesMax` of it, all within `timeoutMs`. Never throws for what the network does. */
+export async function exchange(
+  fetcher: Fetcher,
+  request: Request,
+  timeoutMs: number,
+  bytesMax = ANSWER_BYTES_MAX,
+): Promise<Exchange> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await within(fetcher.fetch(new Request(request, { signal })), signal);
-    const body = await within(readJson(response), signal);
+    const body = await within(readJson(response, bytesMax), signal);
     return { kind: 'answered', status: response.status, headers: response.headers, body };
   } catch (error) {
     if (signal.aborted) return { kind: 'timeout' };
@@ -56,8 +61,8 @@ function neverSent(error: unknown, detail: string): boolean {
   return overloaded || /\b(ECONNREFUSED|ENOTFOUND|connection refused|DNS lookup failed)\b/i.test(detail);
 }
 
-async function readJson(response: Response): Promise<unknown> {
-  const bytes = await readBounded(response.body, ANSWER_BYTES_MAX);
+async function readJson(response: Response, bytesMax: number): Promise<unknown> {
+  const bytes = await readBounded(response.body, bytesMax);
   return (bytes === null ? null : parseJsonBytes(bytes)) ?? null;
 }
 

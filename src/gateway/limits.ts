@@ -17,8 +17,13 @@ export const PROVIDER_TIMEOUT_MS = { live: 30 * SECOND_MS, sandbox: 2 * SECOND_M
  */
 export const PROVIDER_CALLS_AT_ONCE_MAX = { live: 5, sandbox: 100 } as const;
 
-/** Largest answer that is read; every answer we use is far below it. */
+/** Largest answer about one thing that is read; every answer we use is far below it. */
 export const ANSWER_BYTES_MAX = 256 * 1024;
+/**
+ * Largest page of a list that is read: a hundred things, of which other software on the account may have written some, with metadata of its
+ * own. Of an isolate's 128 MB, with PROVIDER_CALLS_AT_ONCE_MAX of them at once.
+ */
+export const LIST_BYTES_MAX = 4 * 1024 * 1024;
 
 /** What a 429 without a `Retry-After` is taken to ask, and the longest that one is believed. */
 export const RETRY_AFTER_DEFAULT_MS = SECOND_MS;

@@ -359,6 +359,28 @@ describe('a look-up without it', () => {
     expect(await stripe.lookup(question())).toMatchObject({ kind: 'approved', captured: false });
   });
 
+  it('finds one among a hundred that other software of the account has filled with metadata', async () => {
+    await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+    await stripe.authorize(authorization());
+    const [ours] = (await books()).intents;
+    const metadata = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`field_${n}`, 'x'.repeat(500)]));
+    const data = [...Array.from({ length: 99 }, (_, n) => ({ ...ours, id: `pi_${n}`, metadata })), ours];
+    const answer = { status: 200, body: { object: 'list', has_more: true, data } };
+    await account.fail('GET /v1/payment_intents', { do: 'answer', answer });
+    expect(await stripe.lookup(question())).toMatchObject({ kind: 'approved', reference: ours?.id });
+  });
+
+  it.each(['GET /v1/payment_intents', 'GET /v1/payment_intents/search'])(
+    'finds one by the other way where %s cannot be asked',
+    async (away) => {
+      await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+      await stripe.authorize(authorization());
+      await account.set('searchBehind', false);
+      await account.fail(away, { do: 'answer', answer: { status: 500, body: {} } });
+      expect(await stripe.lookup(question())).toMatchObject({ kind: 'approved', captured: false });
+    },
+  );
+
   it('finds a decline whose answer was lost', async () => {
     await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
     await stripe.authorize(authorization({ token: 'pm_card_visa_chargeDeclined' }));
@@ -433,5 +455,17 @@ describe('Stripe\u2019s amounts', () => {
     await stripe.refund(about('r', reference));
     const { intents, refunds } = await books();
     expect([intents[0]?.amount, refunds[0]?.amount]).toEqual([amount, amount]);
+  });
+
+  it.each([
+    ['MGA', 1_200, 150],
+    ['KWD', 1_230, 235],
+  ])('cannot say a part of %s: nothing of it is given back, nor anything else', async (currency, amountMinor, part) => {
+    charge = { ...charge, currency, amountMinor };
+    const reference = await approved({ currency, amountMinor });
+    await stripe.capture(about('c', reference));
+    const refused = await stripe.refund({ ...about('r', reference), amountMinor: part });
+    expect(refused).toEqual({ kind: 'refused', code: 'invalid_amount' });
+    expect((await books()).refunds).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@
  * follows a redirect, which is no answer of Stripe's and must not carry the credentials elsewhere.
  */
 import { type Exchange, exchange, type Fetcher } from '../exchange.ts';
-import { PROVIDER_TIMEOUT_MS } from '../limits.ts';
+import { LIST_BYTES_MAX, PROVIDER_TIMEOUT_MS } from '../limits.ts';
 import type { LookupAnswer, NoAnswer } from '../provider.ts';
 import { safeCode } from './codes.ts';
 import { unknown } from './standing.ts';
@@ -62,7 +62,7 @@ export class StripeClient {
 
   /** One page of a list or a search, and whether another follows. */
   async listPage(path: string, query: Readonly<Record<string, string>>): Promise<ListPage | NoAnswer> {
-    const heard = await this.#get(`${path}?${new URLSearchParams(query)}`);
+    const heard = await this.#get(`${path}?${new URLSearchParams(query)}`, LIST_BYTES_MAX);
     if (heard.kind !== 'ok') return heard.kind === 'error' ? unread(heard) : heard;
     const page = pageSchema.safeParse(heard.body).data;
     return page === undefined
@@ -70,17 +70,17 @@ export class StripeClient {
       : { kind: 'page', data: page.data, hasMore: page.has_more };
   }
 
-  async #get(path: string): Promise<Said> {
-    return said(await this.#exchange(path, { method: 'GET' }));
+  async #get(path: string, bytesMax?: number): Promise<Said> {
+    return said(await this.#exchange(path, { method: 'GET' }, bytesMax));
   }
 
-  #exchange(path: string, init: RequestInit): Promise<Exchange> {
+  #exchange(path: string, init: RequestInit, bytesMax?: number): Promise<Exchange> {
     const { baseUrl, secretKey, fetcher, timeoutMs, traceparent } = this.#access;
     const request = new Request(baseUrl + path, { ...init, redirect: 'manual' });
     request.headers.set('authorization', `Bearer ${secretKey}`);
     request.headers.set('stripe-version', STRIPE_API_VERSION);
     if (traceparent !== undefined) request.headers.set('traceparent', traceparent);
-    return exchange(fetcher, request, timeoutMs);
+    return exchange(fetcher, request, timeoutMs, bytesMax);
   }
 }
 

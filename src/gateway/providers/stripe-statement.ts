@@ -15,7 +15,7 @@ import { fromStripeAmount, type PaymentIntent, type StripeRefund } from './strip
 const LISTS = { intents: '/v1/payment_intents', refunds: '/v1/refunds' } as const;
 const cursorSchema = z.object({ list: z.enum(['intents', 'refunds']), after: z.string().optional() });
 
-/** A PaymentIntent with its charge expanded is 6 KB and more: a page must stay far below ANSWER_BYTES_MAX. */
+/** A PaymentIntent with its charge expanded is 6 KB and more: a page must stay far below LIST_BYTES_MAX. */
 const STATEMENT_PAGE_SIZE = 25;
 
 /** @throws for a cursor that is none of ours: it never leaves the reconciliation that it was made in. */

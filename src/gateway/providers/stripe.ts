@@ -3,6 +3,7 @@
  * calls; what their answers mean is `stripe-mapping.ts`. It must never send an amount in our units where Stripe counts
  * in others, and never take an empty search for an absence: how it knows one is decision 0023.
  */
+import { InvariantError } from '../../domain/errors.ts';
 import { SAGA_POLICIES } from '../../domain/saga/policy.ts';
 import { KEY_LENGTH_MAX } from '../limits.ts';
 import type {
@@ -118,11 +119,14 @@ export class StripeAdapter implements Provider {
   }
 
   async refund(request: ChargeRequest): Promise<RefundAnswer> {
-    const charge = await this.#chargeOf(request, { currency: expectedOf(request).currency });
+    // A part of an ariary, say: a payment of whole ones was made, and this part of it cannot be given back.
+    const amount = toStripeAmount(request.amountMinor, request.currency);
+    if (amount === null) return { kind: 'refused', code: 'invalid_amount' };
+    const charge = await this.#chargeOf(request, { currency: currencyOf(request) });
     if (charge.kind !== 'found') return charge;
     const result = await this.#client.post('/v1/refunds', request.key, {
       payment_intent: charge.id,
-      amount: expectedOf(request).amount,
+      amount,
       // No effect id: the refund that undoes a payment may be asked for by more than one effect, under one key.
       metadata: { payment_id: request.paymentId, refund_key: request.key },
     });
@@ -140,11 +144,11 @@ export class StripeAdapter implements Provider {
 
   async lookup(request: LookupRequest): Promise<LookupAnswer> {
     const { chargeReference } = request;
-    const expected = expectedOf(request);
     if (request.refundKey !== undefined) {
-      const charge = await this.#chargeOf(request, { currency: expected.currency });
+      const charge = await this.#chargeOf(request, { currency: currencyOf(request) });
       return charge.kind === 'found' ? await this.#refundUnder(charge.id, request.refundKey) : charge;
     }
+    const expected = expectedOf(request);
     return chargeReference === undefined
       ? await this.#lookUpByKey(request, expected)
       : await this.#client.standing(chargeReference, expected);
@@ -167,7 +171,9 @@ export class StripeAdapter implements Provider {
    */
   async #lookUpByKey(request: Omit<LookupRequest, 'refundKey'>, expected: Expected): Promise<LookupAnswer> {
     const claim = await this.#client.post('/v1/payment_intents', request.chargeKey, {
-      ...expectedOf(request),
+      // Of whatever is asked about, a refund too: nobody is charged it.
+      amount: toStripeAmount(request.amountMinor, request.currency) ?? request.amountMinor,
+      currency: currencyOf(request),
       capture_method: 'manual',
       payment_method_types: ['card'],
       description: 'Claim of an idempotency key; never confirmed.',
@@ -195,13 +201,19 @@ export class StripeAdapter implements Provider {
       this.#client.page('/v1/payment_intents/search', { query }),
     ]);
     const ids = new Set<string>();
+    let unanswered: NoAnswer | null = null;
     for (const page of pages) {
-      if (!Array.isArray(page)) return page;
+      if (!Array.isArray(page)) {
+        unanswered = page;
+        continue;
+      }
       for (const intent of page.map(intentOf)) {
         if (intent?.metadata.payment_id === paymentId) ids.add(intent.id);
       }
     }
-    return ids.size > FOUND_MAX ? unknown('several_charges') : [...ids];
+    if (ids.size > FOUND_MAX) return unknown('several_charges');
+    // What one of them has is there, whatever the other says; that there is nothing takes both.
+    return ids.size === 0 && unanswered !== null ? unanswered : [...ids];
   }
 
   async #refundUnder(chargeId: string, refundKey: string): Promise<LookupAnswer & RefundAnswer> {
@@ -257,7 +269,14 @@ type Charge = { readonly kind: 'found'; readonly id: string } | { readonly kind:
 
 const UNEXPECTED = unknown('answer_unexpected');
 
-function expectedOf(request: { readonly amountMinor: number; readonly currency: string }): Required<Expected> {
+/** @throws InvariantError for a charge that Stripe cannot express: none was ever made (`unfit`). */
+function expectedOf(request: Pick<ChargeRequest, 'amountMinor' | 'currency'>): Required<Expected> {
   const { amountMinor, currency } = request;
-  return { amount: toStripeAmount(amountMinor, currency) ?? amountMinor, currency: currency.toLowerCase() };
+  const amount = toStripeAmount(amountMinor, currency);
+  if (amount === null) throw new InvariantError('provider_amount_expressible', { amount_minor: amountMinor, currency });
+  return { amount, currency: currencyOf(request) };
+}
+
+function currencyOf({ currency }: Pick<ChargeRequest, 'currency'>): string {
+  return currency.toLowerCase();
 }

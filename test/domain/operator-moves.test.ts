@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { GatewayStatus } from '../../src/domain/events/catalogue.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import type { PaymentRequest } from '../../src/domain/payment.ts';
@@ -6,7 +7,7 @@ import { effectIdOf } from '../../src/domain/saga/effects.ts';
 import { judgeMove, type MoveVerdict, possibleMoves } from '../../src/domain/saga/operator.ts';
 import { PAYMENT_SAGA } from '../../src/domain/saga/payment-saga.ts';
 import type { OperatorMove } from '../../src/domain/saga/table.ts';
-import { PAYMENT_ID, SagaDriver, triedInVain, walletFact } from '../support/saga.ts';
+import { PAYMENT_ID, SagaDriver, START_MS, triedInVain, walletFact } from '../support/saga.ts';
 
 const BY = { actor: 'jane', reason: 'ticket-7' };
 const RETRY: OperatorMove = { kind: 'retry', ...BY };
@@ -292,6 +293,71 @@ describe('a resolution', () => {
     make(saga, resolved('undone_by_hand'));
     expect(saga.saga).toMatchObject({ state, pending });
     expect(PAYMENT_SAGA.attention.reasonOf(saga.saga)).toBeNull();
+  });
+});
+
+describe('what the provider says for good while a person is waited for', () => {
+  const said = (saga: SagaDriver, command: 'authorize' | 'capture', status: GatewayStatus) =>
+    saga.gateway(command, { gateway_status: status, provider_reference: 'ch_9' });
+
+  test.each<[string, Partial<PaymentRequest>, GatewayStatus, string]>([
+    ['a balance payment that was charged goes on to the debit', {}, 'AUTHORIZED', 'debiting'],
+    ['a card that was charged is captured', { method: 'credit_card', token: 't' }, 'AUTHORIZED', 'capturing'],
+    ['a card that was captured too is paid', { method: 'credit_card', token: 't' }, 'CAPTURED', 'completed'],
+    ['a decline gives the hold back', {}, 'UNAUTHORIZED', 'releasing_funds'],
+    ['a decline of a card ends it', { method: 'credit_card', token: 't' }, 'UNAUTHORIZED', 'failed'],
+  ])('of a charge that is not known: %s, and nobody is needed', (_what, request, status, state) => {
+    const saga = unknown(request);
+    said(saga, 'authorize', status);
+    expect(saga.saga.state).toBe(state);
+    expect(saga.saga.data.attentionReason).toBeNull();
+    for (const move of ['charged', 'not_charged']) expect(judge(saga, resolved(move))).toBe('not_in_attention');
+  });
+
+  test('of a charge that came after the deadline: it is undone', () => {
+    const saga = unknown({ deadline: new Date(START_MS + HOUR_MS).toISOString() });
+    said(saga, 'authorize', 'AUTHORIZED');
+    expect(saga.saga.state).toBe('compensating');
+    // A reason of its own, and not the one before.
+    triedInVain(saga);
+    saga.wallet('release');
+    expect(PAYMENT_SAGA.attention.reasonOf(saga.saga)).toBe('compensation_failed');
+  });
+
+  test.each<[GatewayStatus, string]>([
+    ['CAPTURED', 'completed'],
+    ['UNAUTHORIZED', 'compensating'],
+  ])('of a capture that is not known: %s leads to %s', (status, state) => {
+    const saga = captureUnknown();
+    said(saga, 'capture', status);
+    expect(saga.saga.state).toBe(state);
+    expect(saga.saga.data.attentionReason).toBeNull();
+  });
+
+  test('of a charge that was given up, while its hold is not released: it is undone', () => {
+    const saga = releaseRefused();
+    said(saga, 'authorize', 'AUTHORIZED');
+    expect(saga.saga.state).toBe('needs_attention');
+    expect(lastSent(saga)?.name).toBe('undo_late');
+    expect(saga.saga.data.late).toMatchObject([{ reference: 'ch_9' }]);
+    make(saga, RETRY);
+    saga.wallet('release');
+    expect(saga.saga.state).toBe('failed');
+  });
+
+  test('of anything else is recorded, and changes nothing', () => {
+    for (const [saga, command, status] of [
+      [captureUnknown(), 'authorize', 'CAPTURED'],
+      [captureUnknown(), 'authorize', 'UNAUTHORIZED'],
+      [releaseRefused(), 'authorize', 'UNKNOWN'],
+      [unknown(), 'authorize', 'UNKNOWN'],
+      [compensationFailed(null), 'authorize', 'UNAUTHORIZED'],
+    ] as const) {
+      const { pending, data } = saga.saga;
+      said(saga, command, status);
+      expect(saga.saga).toMatchObject({ state: 'needs_attention', pending });
+      expect(saga.saga.data.attentionReason).toBe(data.attentionReason);
+    }
   });
 });
 

@@ -3,10 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/domain/errors.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
+import type { PaymentMethod } from '../../src/domain/payment.ts';
 import { refundableMinor, reserveRefund, settleRefund } from '../../src/domain/payment-refunds.ts';
 import { refundView } from '../../src/domain/refund-view.ts';
 import { effectIdOf } from '../../src/domain/saga/effects.ts';
 import { nextDueAtMs } from '../../src/domain/saga/engine.ts';
+import { judgeMove } from '../../src/domain/saga/operator.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
 import { paymentOf, refundFact, reservedPayload } from '../../src/domain/saga/refund-commands.ts';
 import { REFUND_SAGA, refundDataOf } from '../../src/domain/saga/refund-saga.ts';
@@ -462,6 +464,36 @@ describe('a refund that needs a person says why', () => {
     expect(refund.saga.state).toBe('refund_unknown');
     refund.wait(1 + HOUR_MS);
     expect(reasonOf(refund)).toEqual({ ...ids, reason: 'refund_unknown' });
+  });
+});
+
+describe('what the provider says for good while a person is waited for', () => {
+  function unknown(method: PaymentMethod = 'balance'): RefundDriver {
+    const refund = new RefundDriver(method);
+    refund.gateway('refund', 'UNKNOWN');
+    refund.wait(73 * HOUR_MS);
+    expect(refund.saga.state).toBe('needs_attention');
+    return refund;
+  }
+
+  test.each([
+    ['balance', 'REFUNDED', 'crediting'],
+    ['credit_card', 'REFUNDED', 'completed'],
+    ['balance', 'REFUND_FAILED', 'failed'],
+  ] as const)('of a refund by %s that is not known: %s leads to %s, and nobody is needed', (method, status, state) => {
+    const refund = unknown(method);
+    refund.gateway('refund', status);
+    expect(refund.saga).toMatchObject({ state, data: { attentionReason: null } });
+    const stated = { kind: 'resolve', resolution: 'not_refunded', actor: 'jane', reason: 'ticket-7' } as const;
+    expect(judgeMove(REFUND_SAGA, refund.saga, stated, refund.context())).toBe('not_in_attention');
+  });
+
+  test('of another reason is recorded, and changes nothing', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'REFUNDED');
+    refund.wallet('credit', 'wallet_frozen');
+    refund.gateway('refund', 'REFUNDED');
+    expect(refund.saga).toMatchObject({ state: 'needs_attention', data: { attentionReason: 'credit_refused' } });
   });
 });
 

@@ -166,6 +166,7 @@ export class Draft<State extends string, Data, Name extends string> {
   ): void {
     const state = this.#table.states[this.#saga.state];
     const context = { ...this.#context, saga: this.#saga, fact: outcome?.fact ?? null, command };
+    const waitsForPerson = this.#table.attention.reasonOf(this.#saga) !== null;
     const rules = this.#rules(spec, result, command, outcome);
     const rule = rules?.find((candidate) => candidate.when?.(context) ?? true);
     if (rules !== undefined && rule === undefined) {
@@ -187,6 +188,7 @@ export class Draft<State extends string, Data, Name extends string> {
     if (to === undefined) return;
     if (state.terminal && state.mayTurnTo?.includes(to) !== true)
       throw new InvariantError('S4_terminal_left', { state: this.#saga.state, to });
+    if (waitsForPerson) this.#saga = { ...this.#saga, data: this.#table.attention.leave(this.#saga.data) };
     this.enter(to, rule.afterMs?.(context));
   }
 

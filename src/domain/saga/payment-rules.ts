@@ -36,6 +36,13 @@ export const walletHoldsNothing = ({ saga }: PaymentContext): boolean =>
 export const failedAsUnavailable = ({ saga }: PaymentContext): boolean =>
   saga.data.failure?.code === 'gateway_unavailable';
 
+// What a person is needed for.
+export const releaseIsRefused = ({ saga }: PaymentContext): boolean => saga.data.attentionReason === 'release_refused';
+export const releaseIsNotRefused = (context: PaymentContext): boolean => !releaseIsRefused(context);
+export const authorizationIsKnown = ({ saga }: PaymentContext): boolean =>
+  saga.data.attentionReason !== 'authorization_unknown';
+export const captureIsKnown = ({ saga }: PaymentContext): boolean => saga.data.attentionReason !== 'capture_unknown';
+
 // ── What is learnt ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 export function factOf<Type extends EventType>({ fact }: PaymentContext, type: Type): EventPayload<Type> | null {

@@ -13,9 +13,11 @@ import {
   AUTHORIZED,
   absenceProven,
   attention,
+  authorizationIsKnown,
   authorizingFrom,
   budgetSpent,
   cameLate,
+  captureIsKnown,
   deadlineExceeded,
   deadlinePassed,
   declined,
@@ -28,6 +30,8 @@ import {
   lateUndone,
   passOver,
   provider,
+  releaseIsNotRefused,
+  releaseIsRefused,
   releaseRefused,
   roundWaitMs,
   startOver,
@@ -71,6 +75,12 @@ const LOOKUP_RULES: StateSpec<PaymentState, PaymentData, PaymentCommand>['on'] =
   'lookup:spent': [{ to: 'needs_attention', learn: attention('authorization_unknown') }],
 };
 
+/** What the provider says for good of a capture. */
+const CAPTURED: readonly PaymentRule[] = [{ to: 'completed', learn: provider }];
+const NOT_CAPTURED: readonly PaymentRule[] = [
+  { to: 'compensating', learn: declined, count: 'metrics.gateway.unauthorized' },
+];
+
 // ── States ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData, PaymentCommand>>> = {
@@ -113,8 +123,8 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     says: 'Card payments: the provider is asked to take what it has authorized.',
     commands: () => ['capture'],
     on: {
-      'capture:done': [{ to: 'completed', learn: provider }],
-      'capture:refused': [{ to: 'compensating', learn: declined, count: 'metrics.gateway.unauthorized' }],
+      'capture:done': CAPTURED,
+      'capture:refused': NOT_CAPTURED,
       'capture:pending': AGAIN,
       'capture:unknown': AGAIN,
       'capture:not_sent': AGAIN,
@@ -186,9 +196,20 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     ],
   },
   needs_attention: {
-    says: 'A person retries or resolves it; it is counted, alerted and listed.',
+    says: 'A person retries or resolves it; it is counted, alerted and listed. What the provider says for good meanwhile counts as it would have before.',
     commands: () => [],
-    on: {},
+    on: {
+      'authorize:done': [
+        { when: releaseIsRefused, learn: cameLate, send: ['undo_late'] },
+        { when: authorizationIsKnown },
+        ...AUTHORIZED,
+      ],
+      'authorize:refused': [{ when: authorizationIsKnown }, ...DECLINED],
+      'authorize:unknown': [{ when: releaseIsNotRefused }, ...LATE_DOUBT],
+      'authorize:pending': [{ when: releaseIsNotRefused }, ...LATE_DOUBT],
+      'capture:done': [{ when: captureIsKnown }, ...CAPTURED],
+      'capture:refused': [{ when: captureIsKnown }, ...NOT_CAPTURED],
+    },
     facts: (data) => [attentionFact(data, reasonOf(data))],
   },
 };

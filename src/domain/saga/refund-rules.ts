@@ -40,6 +40,8 @@ export const failedUnrefused = ({ saga }: RefundContext): boolean =>
   saga.data.failure?.code === 'gateway_unavailable' || saga.lastMove?.resolution === 'not_refunded';
 export const isTakenBack = ({ saga }: RefundContext): boolean => saga.data.takenBack;
 export const isNotTakenBack = ({ saga }: RefundContext): boolean => !saga.data.takenBack;
+/** A person is needed for something else. */
+export const refundIsKnown = ({ saga }: RefundContext): boolean => saga.data.attentionReason !== 'refund_unknown';
 export const waitsForCredit = ({ saga }: RefundContext): boolean => saga.data.attentionReason === 'credit_refused';
 export const isWrittenOff = ({ saga }: RefundContext): boolean => saga.data.writtenOff === true;
 export const writtenOff = (data: RefundData): RefundData => ({ ...data, writtenOff: true });

@@ -19,6 +19,7 @@ import {
   isTakenBack,
   isWrittenOff,
   REFUNDED,
+  refundIsKnown,
   reservation,
   takenBack,
   unknown,
@@ -136,10 +137,13 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
     ],
   },
   needs_attention: {
-    says: 'A person retries or resolves it; it is counted, alerted and listed.',
+    says: 'A person retries or resolves it; it is counted, alerted and listed. What the provider says for good meanwhile counts as it would have before.',
     commands: () => [],
-    // Heard while the wallet's refusal waits for a person: there is nothing to credit any more.
-    on: { 'refund:refused': [{ when: waitsForCredit, learn: takenBack }, {}] },
+    on: {
+      'refund:done': [{ when: refundIsKnown }, ...REFUNDED],
+      // Heard while the wallet's refusal waits for a person: there is nothing to credit any more.
+      'refund:refused': [{ when: waitsForCredit, learn: takenBack }, { when: refundIsKnown }, ...REFUSED],
+    },
     facts: (data) => [attentionFact(data, reasonOf(data))],
   },
 };

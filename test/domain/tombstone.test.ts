@@ -3,8 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { auditTombstone, type RecordedSaga } from '../../src/domain/audit/saga.ts';
 import { RECORD_ROW_RETENTION_MS, RETENTION_MS } from '../../src/domain/limits.ts';
 import type { PaymentRow } from '../../src/domain/messages.ts';
+import type { LateAuthorization } from '../../src/domain/payment.ts';
 import { reserveRefund, settleRefund } from '../../src/domain/payment-refunds.ts';
 import { PAYMENT_KIND, paymentRow } from '../../src/domain/payment-view.ts';
+import type { RefundData } from '../../src/domain/refund.ts';
+import { REFUND_KIND } from '../../src/domain/refund-view.ts';
+import { PAYMENT_SAGA } from '../../src/domain/saga/payment-saga.ts';
 import { afterAcknowledgement, beginRecord } from '../../src/domain/saga/record.ts';
 import {
   isOwnedBy,
@@ -14,6 +18,7 @@ import {
   type Tombstone,
   tombstoneOf,
 } from '../../src/domain/saga/tombstone.ts';
+import { RefundDriver } from '../support/refund-saga.ts';
 import { gatewayFact, SagaDriver, START_MS, walletFact } from '../support/saga.ts';
 
 /** A completed payment at rest, and its driver. */
@@ -61,8 +66,26 @@ describe('the retention', () => {
       expect(retentionVerdict(PAYMENT_KIND, { ...record, saga: settled }, later)).toBe('due');
     }
     // A kind on which nothing stands.
-    expect(retentionVerdict({}, { ...record, saga: reserved }, dueMs)).toBe('due');
+    expect(retentionVerdict({ table: PAYMENT_SAGA }, { ...record, saga: reserved }, dueMs)).toBe('due');
   });
+});
+
+test('what has ended and waits for a person is kept until that has been seen to', () => {
+  const { record } = rested();
+  const late = { provider: 'acme', reference: 'ch_late', captured: false, notUndone: 'refused' as const };
+  const { notUndone: _, ...undone } = late;
+  const payment = (each: LateAuthorization) => ({ ...record.saga, data: { ...record.saga.data, late: [each] } });
+  const dueMs = record.saga.data.updatedAtMs + RETENTION_MS;
+  expect(retentionVerdict(PAYMENT_KIND, { ...record, saga: payment(late) }, dueMs - 1)).toBe('not_yet');
+  expect(retentionVerdict(PAYMENT_KIND, { ...record, saga: payment(late) }, 10 * dueMs)).toBe('held_back');
+  expect(retentionVerdict(PAYMENT_KIND, { ...record, saga: payment(undone) }, dueMs)).toBe('due');
+
+  const { saga } = new RefundDriver();
+  const ended = { ...saga, state: 'failed' as const, pending: [] };
+  const refund = (data: RefundData) =>
+    retentionVerdict(REFUND_KIND, { ...record, saga: { ...ended, data } }, saga.data.updatedAtMs + RETENTION_MS);
+  expect(refund({ ...ended.data, givenAfterFailure: true })).toBe('held_back');
+  expect(refund(ended.data)).toBe('due');
 });
 
 describe('a tombstone', () => {

@@ -41,16 +41,17 @@ export type RetentionVerdict =
 
 /**
  * Whether the object may be emptied. Checks, in order: terminal, no command without its outcome, every event recorded → its
- * retention has passed → nothing that stands on it is under way (`isNeeded`). A saga that waits for a person is not terminal;
- * a hold is over seven days after it was made, whatever became of it, and so long before this.
+ * retention has passed → it waits for no person, as one may that has ended (money in force that came to light late), and
+ * nothing that stands on it is under way (`isNeeded`). A hold is over seven days after it was made, whatever became of it, and so long before this.
  */
 export function retentionVerdict<State extends string, Data extends SagaData, Name extends string>(
-  kind: Pick<SagaKind<State, Data, Name, unknown>, 'isNeeded'>,
+  kind: Pick<SagaKind<State, Data, Name, unknown>, 'table' | 'isNeeded'>,
   record: SagaRecord<State, Data, Name>,
   nowMs: number,
 ): RetentionVerdict {
   if (!isAtRest(record) || nowMs < expiresAtMs(record)) return 'not_yet';
-  return kind.isNeeded?.(record.saga) === true ? 'held_back' : 'due';
+  const waitsForPerson = kind.table.attention.reasonOf(record.saga) !== null;
+  return waitsForPerson || kind.isNeeded?.(record.saga) === true ? 'held_back' : 'due';
 }
 
 /** What stays of a saga at rest. `events`: all of its log; `seal`: of its newest commit. */

@@ -12,7 +12,7 @@ import { DAY_MS, MINUTE_MS, WAITERS_MAX } from '../../src/domain/limits.ts';
 import { readLiveRequest } from '../../src/domain/live.ts';
 import type { Acknowledgement, Delivered, RetireResult, Trace } from '../../src/domain/rpc.ts';
 import { isPending, step } from '../../src/domain/saga/engine.ts';
-import { runsOf } from '../../src/domain/saga/publication.ts';
+import { messagesOf, runsOf } from '../../src/domain/saga/publication.ts';
 import {
   afterAcknowledgement,
   afterLoss,
@@ -328,13 +328,14 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
 
   /** Sends the closed runs after `sequence` to the record, with the effect ids of what is to be told with them. */
   #publish(record: SagaRecord<State, Data, Name>, sequence: number, toTell: readonly string[] = []): void {
-    const runs = runsOf(this.store.commitsAfter(sequence));
-    if (runs.length === 0) return;
-    const publication = {
-      ...this.publicationOf(record, runs),
-      ...(toTell.length > 0 && { to_tell: [...toTell] }),
-    };
-    this.#ctx.waitUntil(this.cost.during(sendPublication(this.#env, this.cost, publication)));
+    const messages = messagesOf(runsOf(this.store.commitsAfter(sequence)));
+    const sending = messages.map((runs, index) => {
+      // What is told with its run is in the newest commit.
+      const tells = toTell.length > 0 && index === messages.length - 1;
+      const publication = { ...this.publicationOf(record, runs), ...(tells && { to_tell: [...toTell] }) };
+      return sendPublication(this.#env, this.cost, publication);
+    });
+    if (sending.length > 0) this.#ctx.waitUntil(this.cost.during(Promise.all(sending)));
   }
 
   #wakeWaiters(): void {

@@ -137,7 +137,7 @@ export class SagaReader<State extends string, Data extends SagaData, Name extend
     const { recordedSequence, closedSequence } = this.requireRecord();
     const knownSequence = Math.max(recordedSequence, seenSequence);
     if (knownSequence >= closedSequence) return null;
-    const oldest = this.store.commitsAfter(knownSequence)[0]?.events[0];
+    const oldest = this.store.commitsAfter(knownSequence, 1)[0]?.events[0];
     return oldest === undefined ? null : nowMs - Date.parse(oldest.timestamp);
   }
 

@@ -177,9 +177,16 @@ export class SagaStore<Recorded extends SagaRecord> {
     return index < 0 ? [] : (this.#kv.get<readonly StoredCommit[]>(pageKey(index)) ?? []);
   }
 
+  /** Reads no more pages than it takes: all of a saga may be more than a call should hold. */
   #after({ pages, commits }: Head, sequence: number, limit = Number.POSITIVE_INFINITY): StoredCommit[] {
-    const paged = pages.flatMap((last, index) => (last > sequence ? this.#page(index) : []));
-    return [...paged, ...commits].filter(({ sequenceLast }) => sequenceLast > sequence).slice(0, limit);
+    const found: StoredCommit[] = [];
+    const isAfter = ({ sequenceLast }: StoredCommit) => sequenceLast > sequence;
+    for (const [index, last] of pages.entries()) {
+      if (found.length >= limit) break;
+      if (last > sequence) found.push(...this.#page(index).filter(isAfter));
+    }
+    if (found.length < limit) found.push(...commits.filter(isAfter));
+    return found.slice(0, limit);
   }
 }
 

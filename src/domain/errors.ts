@@ -47,6 +47,7 @@ export const API_ERRORS = {
   wallet_frozen: row('refusal', 422, 'The wallet is frozen'),
   currency_mismatch: row('refusal', 422, 'The wallet is in another currency'),
   balance_limit_exceeded: row('refusal', 422, 'The wallet would hold more than the limit'),
+  refunds_limit_exceeded: row('refusal', 422, 'The payment has as many refunds as it may'),
   webhook_endpoints_limit_exceeded: row('refusal', 422, 'There are as many webhook endpoints as there may be'),
   api_keys_limit_exceeded: row('refusal', 422, 'There are as many active API keys as there may be'),
   rate_limited: row('overloaded', 429, 'Too many requests', true),

@@ -93,6 +93,13 @@ export const DEAD_LETTER_BODY_LENGTH_MAX = 128 * 1024;
 /** Letters of one redrive: each may be a call of another object, and a request may make a thousand in all. */
 export const DEAD_LETTERS_REDRIVE_MAX = 100;
 
+/** Refunds of one payment that are under way or were given: Stripe's list of a charge's is exact up to a hundred. */
+export const REFUNDS_IN_FORCE_MAX = 99;
+/** With those that came to nothing: the payment keeps them all, in each of its commits (decision 0079). */
+export const REFUNDS_PER_PAYMENT_MAX = 500;
+/** Of runs in one message to the record, which is at most 128 KB with the row (https://developers.cloudflare.com/queues/platform/limits/). */
+export const PUBLICATION_RUNS_BYTES_MAX = 64_000;
+
 /** Endpoints of one merchant in one mode: each notification costs a call to each of them that asks for it. */
 export const WEBHOOK_ENDPOINTS_MAX = 16;
 /** What every browser and proxy takes. */

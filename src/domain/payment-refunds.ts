@@ -2,6 +2,7 @@
  * Pure: what of a payment is set aside for refunds and what was given back. The payment's object is the only one that
  * keeps it, so that no number of refunds at once can give back more than was paid (S10).
  */
+import { REFUNDS_IN_FORCE_MAX, REFUNDS_PER_PAYMENT_MAX } from './limits.ts';
 import type { PaymentData, PaymentRefund } from './payment.ts';
 import type { RefundReservation, RefundSettlement } from './rpc.ts';
 import { annotate } from './saga/engine.ts';
@@ -11,7 +12,7 @@ import type { StepContext } from './saga/table.ts';
 
 /**
  * Reserves for a refund. Checks, in order: known refund (the same answer again) → the payment is completed → something is
- * left → the amount is not more than that. `data` null: nothing has changed.
+ * left → the amount is not more than that → it may have one more. `data` null: nothing has changed.
  * @param amountMinor null: all that is left.
  */
 export function reserveRefund(
@@ -27,6 +28,11 @@ export function reserveRefund(
   const wantedMinor = amountMinor ?? leftMinor;
   if (leftMinor === 0 || wantedMinor > leftMinor) {
     return { answer: { kind: 'refund_amount_exceeds_refundable' }, data: null };
+  }
+  const states = Object.values(data.refunds).map(({ state }) => state);
+  const inForce = states.filter((state) => state !== 'released').length;
+  if (inForce >= REFUNDS_IN_FORCE_MAX || states.length >= REFUNDS_PER_PAYMENT_MAX) {
+    return { answer: { kind: 'refunds_limit_exceeded' }, data: null };
   }
   const refunds = { ...data.refunds, [refundId]: { amountMinor: wantedMinor, state: 'reserved' as const } };
   return { answer: reserved(data, wantedMinor), data: { ...data, refunds } };

@@ -213,7 +213,13 @@ export type RefundReservation =
       readonly provider: string | null;
       readonly providerReference: string | null;
     }
-  | { readonly kind: 'payment_not_found' | 'payment_not_refundable' | 'refund_amount_exceeds_refundable' };
+  | {
+      readonly kind:
+        | 'payment_not_found'
+        | 'payment_not_refundable'
+        | 'refund_amount_exceeds_refundable'
+        | 'refunds_limit_exceeded';
+    };
 
 export type RefundSettlement = 'completed' | 'released';
 

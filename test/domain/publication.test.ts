@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { CATALOGUE, type EventType, GATEWAY_STATUSES } from '../../src/domain/events/catalogue.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
-import { closesRun, runsOf } from '../../src/domain/saga/publication.ts';
+import { PUBLICATION_RUNS_BYTES_MAX } from '../../src/domain/limits.ts';
+import { closesRun, messagesOf, runsOf } from '../../src/domain/saga/publication.ts';
 import { SagaDriver } from '../support/saga.ts';
 
 const [TEMPLATE] = new SagaDriver().events;
@@ -82,5 +83,36 @@ describe('the runs of a log', () => {
 
   test('pass over a commit with no event', () => {
     expect(runsOf([commit(true), commit(true, 1)]).map(({ first, last }) => [first, last])).toEqual([[1, 1]]);
+  });
+});
+
+describe('runs on their way to the record', () => {
+  const run = (sequence: number, bytes: number) => ({
+    first: sequence,
+    last: sequence,
+    events: [event('wallet.debit', sequence, { text: '\u20ac'.repeat(bytes / 3) })],
+  });
+  const bytesOf = (runs: readonly unknown[]) => new TextEncoder().encode(JSON.stringify(runs)).length;
+
+  test('are one message while they fit into one, and none where there are none', () => {
+    const runs = [run(1, 3_000), run(2, 3_000), run(3, 3_000)];
+    expect(messagesOf(runs)).toEqual([runs]);
+    expect(messagesOf([])).toEqual([]);
+  });
+
+  test('are messages of bounded size, all of them in order', () => {
+    const runs = Array.from({ length: 200 }, (_, n) => run(n + 1, 300 * (n % 40)));
+    const messages = messagesOf(runs);
+    expect(messages.flat()).toEqual(runs);
+    for (const [index, message] of messages.entries()) {
+      expect(bytesOf(message)).toBeLessThanOrEqual(PUBLICATION_RUNS_BYTES_MAX + message.length + 1);
+      const next = messages[index + 1]?.[0];
+      if (next !== undefined) expect(bytesOf([...message, next])).toBeGreaterThan(PUBLICATION_RUNS_BYTES_MAX);
+    }
+  });
+
+  test('that are too large by themselves go by themselves', () => {
+    const runs = [run(1, 90_000), run(2, 3), run(3, 90_000)];
+    expect(messagesOf(runs)).toEqual([[runs[0]], [runs[1]], [runs[2]]]);
   });
 });

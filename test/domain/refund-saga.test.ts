@@ -556,6 +556,24 @@ describe('what a payment keeps of its refunds', () => {
     expect(reserveRefund(used, 'ref_3', 1)).toEqual(refused);
   });
 
+  test('a payment has so many refunds that are given or under way, and so many in all', () => {
+    const payment = completed();
+    const withRefunds = (count: number, state: 'completed' | 'reserved' | 'released') => {
+      const refunds = Object.fromEntries(
+        Array.from({ length: count }, (_, n) => [`ref_${n}`, { amountMinor: 1, state }] as const),
+      );
+      return { ...payment.saga, data: { ...payment.saga.data, refunds } };
+    };
+    const refused = { answer: { kind: 'refunds_limit_exceeded' }, data: null };
+    for (const state of ['completed', 'reserved'] as const) {
+      expect(reserveRefund(withRefunds(98, state), 'ref_new', 1).answer.kind).toBe('reserved');
+      expect(reserveRefund(withRefunds(99, state), 'ref_new', 1)).toEqual(refused);
+      expect(reserveRefund(withRefunds(99, state), 'ref_7', 1).answer.kind).toBe('reserved');
+    }
+    expect(reserveRefund(withRefunds(499, 'released'), 'ref_new', 1).answer.kind).toBe('reserved');
+    expect(reserveRefund(withRefunds(500, 'released'), 'ref_new', 1)).toEqual(refused);
+  });
+
   test('a refund that is settled is told in the payment’s log with what it moved, once; what is released stays so', () => {
     const payment = completed();
     const { data } = reserveRefund(payment.saga, 'ref_1', 200);

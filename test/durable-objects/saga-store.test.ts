@@ -130,6 +130,20 @@ describe('a long saga', () => {
     });
   });
 
+  test('reads no page that the answer has no room for', async () => {
+    await inStorage('read in part', (storage) => {
+      filled(storage, 11, TEXT);
+      const reads: string[] = [];
+      const get = (key: string) => {
+        reads.push(key);
+        return storage.kv.get(key);
+      };
+      const store = new SagaStore<SagaRecord>({ kv: { get }, sql: storage.sql } as unknown as DurableObjectStorage);
+      expect(sequencesOf(store.storedCommits(0, 4))).toEqual([1, 2, 3, 4]);
+      expect(reads).toEqual([SAGA_KEY, 'page 0']);
+    });
+  });
+
   test('is sealed over the edge of a page, also when the first commit after it is written anew', async () => {
     await inStorage('edge', (storage) => {
       const store = filled(storage, 5, TEXT);

@@ -6,6 +6,7 @@
 import type { Spent } from '../cost/spent.ts';
 import type { EventPayload, EventType } from '../events/catalogue.ts';
 import type { Envelope } from '../events/envelope.ts';
+import { PUBLICATION_RUNS_BYTES_MAX } from '../limits.ts';
 
 /** A run of events of one log, as it is sent to the record. */
 export interface Run {
@@ -39,6 +40,24 @@ function isUnsettled(event: Envelope): boolean {
   if (event.event_type !== 'payment_gateway.response') return false;
   const { gateway_status: status } = event.payload as EventPayload<'payment_gateway.response'>;
   return status === 'UNKNOWN' || status === 'PENDING';
+}
+
+/** Runs in order, as messages of bounded size: each has as many as fit, and one at the least. */
+export function messagesOf(runs: readonly Run[]): Run[][] {
+  if (runs.length < 2) return runs.length === 0 ? [] : [[...runs]];
+  const messages: Run[][] = [];
+  let bytes = 0;
+  for (const run of runs) {
+    const size = new TextEncoder().encode(JSON.stringify(run)).length;
+    bytes += size;
+    const open = messages.at(-1);
+    if (open !== undefined && bytes <= PUBLICATION_RUNS_BYTES_MAX) open.push(run);
+    else {
+      messages.push([run]);
+      bytes = size;
+    }
+  }
+  return messages;
 }
 
 /** The closed runs made of these commits, in order; commits after the last closing one are left out. */

@@ -59,6 +59,7 @@ const route = createRoute({
       'not_found',
       'payment_not_refundable',
       'refund_amount_exceeds_refundable',
+      'refunds_limit_exceeded',
     ),
   },
 });
@@ -82,6 +83,7 @@ export function refundsCreate(app: App): void {
         return problem(c, 'not_found', { detail: 'There is no such payment.' });
       case 'payment_not_refundable':
       case 'refund_amount_exceeds_refundable':
+      case 'refunds_limit_exceeded':
         return problem(c, result.kind);
       default:
         return answerClaim(c, result, REFUNDS_ROUTE, waitSeconds);

@@ -28,7 +28,6 @@ export const PROOFS: readonly (readonly [RegExp, Proof])[] = [
   [/^npm run check$/, { by: CI, names: 'types:check' }],
   [/^npm run docs$/, { by: CI, names: 'docs:check' }],
   [/^npm run dev\b/, { here: 'npm run dev' }],
-  [/^npx wrangler dev --var OTEL_/, { here: 'npm run dev' }],
   [/^npm run audit\b/, { by: 'test/e2e/audit.test.ts', names: "script('audit.ts'" }],
   [/^npm run rebuild\b/, { by: 'test/e2e/audit.test.ts', names: "'rebuild.ts'" }],
   [/^npx wrangler d1 execute DB --local /, { by: 'test/e2e/audit.test.ts', names: 'scripts/empty-record.sql' }],

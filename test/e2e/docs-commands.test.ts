@@ -97,7 +97,7 @@ describe('against a Worker as `npm run dev` starts it', () => {
     });
     await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
     // The variables are those of docs/observability/traces.md, with another port.
-    const [, variables = ''] = /wrangler dev (--var OTEL.*)/.exec(read('docs/observability/traces.md')) ?? [];
+    const [, variables = ''] = /npm run dev -- (--var OTEL.*)/.exec(read('docs/observability/traces.md')) ?? [];
     const args = variables.replace('4318', String((collector.address() as AddressInfo).port)).split(' ');
     dev = spawn(
       process.execPath,

@@ -6,7 +6,7 @@
 import { waitUntil } from 'cloudflare:workers';
 import type { Spent } from '../src/domain/cost/spent.ts';
 import { delivery } from '../src/domain/cost/work.ts';
-import { InvariantError, isOverloaded } from '../src/domain/errors.ts';
+import { InvariantError, isAway } from '../src/domain/errors.ts';
 import { ERROR_TEXT_LENGTH_MAX } from '../src/domain/limits.ts';
 import type { DeadMessage } from '../src/domain/messages.ts';
 import type { Backoff } from '../src/domain/retry.ts';
@@ -101,26 +101,45 @@ async function handleGroup<Body>(
   );
 }
 
+interface Judged<Body> {
+  readonly item: Consumed<Body>;
+  readonly verdict: Verdict;
+}
+
 /**
- * The handler's verdicts. Where it throws for several messages, each is handled once more by itself, so that one that
- * cannot be handled does not take the others with it; an overloaded object is not asked again at once.
+ * The handler's verdicts, in the order of the items. Where it throws for several, its halves are handled, one after the other: one
+ * that cannot be handled takes no other with it, and what failed as one call never comes back as a hundred at once. Where the
+ * platform says that the object or D1 is away, all that is left of the group is retried unasked.
  */
 async function verdictsOn<Body>(
   consumer: Consumer<Body>,
   items: readonly Consumed<Body>[],
-): Promise<readonly { readonly item: Consumed<Body>; readonly verdict: Verdict }[]> {
-  try {
-    const verdicts = await consumer.handle(items);
-    return items.map((item, index) => ({ item, verdict: given(verdicts[index]) }));
-  } catch (error) {
-    if (items.length > 1 && !isOverloaded(error)) {
-      return (await Promise.all(items.map((item) => verdictsOn(consumer, [item])))).flat();
+): Promise<readonly Judged<Body>[]> {
+  const judged: Judged<Body>[] = [];
+  const waiting = [items];
+  for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
+    try {
+      const verdicts = await consumer.handle(part);
+      judged.push(...part.map((item, index) => ({ item, verdict: given(verdicts[index]) })));
+    } catch (error) {
+      if (isAway(error)) return [...judged, ...failed(consumer, [part, ...waiting].flat(), error)];
+      const middle = Math.ceil(part.length / 2);
+      if (part.length > 1) waiting.unshift(part.slice(0, middle), part.slice(middle));
+      else judged.push(...failed(consumer, part, error));
     }
-    return items.map((item) => ({
-      item,
-      verdict: verdictOnError(error, item.message.attempts, Math.random(), consumer.patience),
-    }));
   }
+  return judged;
+}
+
+function failed<Body>(
+  { patience }: Consumer<Body>,
+  items: readonly Consumed<Body>[],
+  error: unknown,
+): readonly Judged<Body>[] {
+  return items.map((item) => ({
+    item,
+    verdict: verdictOnError(error, item.message.attempts, Math.random(), patience),
+  }));
 }
 
 /** A message without a verdict is never acknowledged: nobody has said that it was handled. */

@@ -15,14 +15,15 @@ export type Verdict =
 
 /** Seconds are the queue's unit; a saga re-sends after minutes anyway, so the queue's own retries stay short. */
 const TRANSIENT: Backoff = { firstMs: 1_000, maxMs: 30_000 };
-/** An overloaded object is left alone for longer, and never asked again at once. */
+/** An overloaded object, or D1, is left alone for longer, and never asked again at once. */
 const OVERLOADED: Backoff = { firstMs: 10_000, maxMs: 60_000 };
 
 export const ACK: Verdict = { kind: 'ack' };
 
 /**
  * The verdict on a thrown error. A bug (a broken invariant; its name survives RPC) is dead at once: trying again would
- * break it again. `.overloaded` waits longer (https://developers.cloudflare.com/durable-objects/best-practices/error-handling/).
+ * break it again. Overload waits longer (https://developers.cloudflare.com/durable-objects/best-practices/error-handling/), and
+ * never shorter than the consumer's own patience: what must outlast days without D1 must outlast them under overload, too.
  * Everything else is taken for transient: effects are idempotent, so trying again is always allowed.
  * @param attempts how often this message has been delivered, 1 for the first.
  */
@@ -34,7 +35,8 @@ export function verdictOnError(
 ): Verdict {
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   if (error instanceof Error && error.name === 'InvariantError') return { kind: 'dead', reason };
-  const overloaded = isOverloaded(error);
-  const delaySeconds = fullJitterSeconds(overloaded ? OVERLOADED : transient, attempts, random);
-  return { kind: 'retry', delaySeconds: overloaded ? Math.max(5, delaySeconds) : delaySeconds, reason };
+  const delaySeconds = fullJitterSeconds(transient, attempts, random);
+  if (!isOverloaded(error)) return { kind: 'retry', delaySeconds, reason };
+  const overloadedSeconds = Math.max(5, fullJitterSeconds(OVERLOADED, attempts, random));
+  return { kind: 'retry', delaySeconds: Math.max(delaySeconds, overloadedSeconds), reason };
 }

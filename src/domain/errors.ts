@@ -144,10 +144,53 @@ export class InvariantError extends Error {
   }
 }
 
+/** What D1's client writes before what the database said; before what a call met on its way there it writes nothing. */
+const D1_PREFIX = 'D1_ERROR: ';
+const D1_OVERLOADED = 'D1 DB is overloaded';
 /**
- * Whether the platform says of a thrown value that its object has more to do than it can take: never ask again at once.
+ * How D1 says that it is away, or full; a reference may follow, so the ends are left open. Not among them: a limit of memory or CPU
+ * that was exceeded, for which less at a time is the cure (https://developers.cloudflare.com/d1/observability/debug-d1/#error-list).
+ */
+const D1_AWAY = [
+  D1_OVERLOADED,
+  'D1 DB storage operation exceeded timeout which caused object to be reset',
+  'D1 DB reset because its code was updated',
+  'Network connection lost',
+  'Internal error while starting up D1 DB storage caused object to be reset',
+  'Internal error in D1 DB storage caused object to be reset',
+  'Cannot resolve D1 DB due to transient issue on remote node',
+  'Exceeded maximum DB size',
+];
+
+/**
+ * Whether the platform says of a thrown value that its object, or D1, has more to do than it can take: never ask again at once.
+ * An object says it by a flag, D1 by words: its client throws plain errors.
  * Source: https://developers.cloudflare.com/durable-objects/best-practices/error-handling/
  */
 export function isOverloaded(error: unknown): boolean {
-  return error instanceof Error && 'overloaded' in error && error.overloaded === true;
+  return hasFlag(error, 'overloaded') || saysD1(error, [D1_OVERLOADED]);
+}
+
+/** Whether the runtime says that the same call may succeed on a fresh stub (source: as above). D1's errors never bear the flag. */
+export function isRetryable(error: unknown): boolean {
+  return hasFlag(error, 'retryable');
+}
+
+/**
+ * Whether the platform says of a thrown value that all of its object or of D1 is away, overloaded or full. Nothing is said of any
+ * one message then: to ask again with fewer is to ask more often who cannot take them.
+ */
+export function isAway(error: unknown): boolean {
+  return isOverloaded(error) || isRetryable(error) || saysD1(error, D1_AWAY);
+}
+
+function hasFlag(error: unknown, flag: 'overloaded' | 'retryable'): boolean {
+  return error instanceof Error && Reflect.get(error, flag) === true;
+}
+
+function saysD1(error: unknown, beginnings: readonly string[]): boolean {
+  if (!(error instanceof Error)) return false;
+  const { message } = error;
+  const said = message.startsWith(D1_PREFIX) ? message.slice(D1_PREFIX.length) : message;
+  return beginnings.some((beginning) => said.startsWith(beginning));
 }

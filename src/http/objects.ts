@@ -4,13 +4,12 @@
  */
 import { apiKeyObjectName } from '../domain/api-key.ts';
 import type { ApiKeyRpc } from '../domain/api-key-record.ts';
-import { isOverloaded } from '../domain/errors.ts';
+import { isOverloaded, isRetryable } from '../domain/errors.ts';
 import { type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
 import type { PaymentSagaRpc, RefundSagaRpc, SagaRpc, WalletRpc } from '../domain/rpc.ts';
 import { webhookEndpointObjectName } from '../domain/webhook.ts';
 import type { WebhookEndpointRpc } from '../domain/webhook-rpc.ts';
 import { asCalls, type Calls, paymentObjectId, refundObjectId } from '../stubs.ts';
-import { isRetryable } from './problem.ts';
 
 /** The route part of the names of payment sagas: a key is the client's own per route. */
 export const PAYMENTS_ROUTE = '/payments';

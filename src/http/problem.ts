@@ -3,7 +3,7 @@
  * `problemOfError` for what was thrown. Bodies are RFC 9457 problem details; internal reasons go to the log, never out.
  */
 import { HTTPException } from 'hono/http-exception';
-import { API_ERRORS, type ApiErrorCode, isOverloaded } from '../domain/errors.ts';
+import { API_ERRORS, type ApiErrorCode, isAway, isOverloaded } from '../domain/errors.ts';
 import { ERROR_TEXT_LENGTH_MAX } from '../domain/limits.ts';
 import { errorText, logLine } from '../telemetry/log.ts';
 import { holdsCardNumber } from './card-number.ts';
@@ -81,7 +81,7 @@ export function problemOfError(c: AppContext, error: Error): Response {
   logLine('http.error', {
     code,
     error: errorText(error),
-    invariant: readMember(error, 'invariant'),
+    invariant: invariantOf(error),
     facts: factsText(error),
     request_id: c.get('requestId'),
     trace_id: c.get('trace').traceId,
@@ -89,15 +89,11 @@ export function problemOfError(c: AppContext, error: Error): Response {
   return problem(c, code);
 }
 
-/** Which of the codes a thrown error comes down to. `retryable` and `overloaded` are set by the runtime on stub errors. */
+/** Which of the codes a thrown error comes down to. */
 export function codeOfThrown(error: Error): 'overloaded' | 'temporarily_unavailable' | 'internal_error' {
   if (isOverloaded(error)) return 'overloaded';
-  if (isRetryable(error) || isDatabaseError(error)) return 'temporarily_unavailable';
+  if (isAway(error) || isDatabaseError(error)) return 'temporarily_unavailable';
   return 'internal_error';
-}
-
-export function isRetryable(error: unknown): boolean {
-  return readMember(error, 'retryable') === true;
 }
 
 /** D1 gives its errors no class; all of their messages begin alike (https://developers.cloudflare.com/d1/observability/debug-d1/). */
@@ -106,10 +102,9 @@ function isDatabaseError(error: Error): boolean {
 }
 
 /** An InvariantError that crossed RPC has lost its class and kept its members. */
-function readMember(error: unknown, name: 'retryable' | 'invariant'): string | boolean | undefined {
-  if (typeof error !== 'object' || error === null) return undefined;
-  const value: unknown = Reflect.get(error, name);
-  return typeof value === 'string' || typeof value === 'boolean' ? value : undefined;
+function invariantOf(error: Error): string | undefined {
+  const value: unknown = Reflect.get(error, 'invariant');
+  return typeof value === 'string' ? value : undefined;
 }
 
 function factsText(error: Error): string | undefined {

@@ -3,7 +3,9 @@ import {
   API_ERRORS,
   failureOfRefusedHold,
   InvariantError,
+  isAway,
   isOverloaded,
+  isRetryable,
   PAYMENT_FAILURE_MESSAGES,
 } from '../../src/domain/errors.ts';
 import { REFUND_FAILURE_MESSAGES } from '../../src/domain/refund.ts';
@@ -97,19 +99,79 @@ test.each([...Object.entries(PAYMENT_FAILURE_MESSAGES), ...Object.entries(REFUND
   },
 );
 
-describe('an overloaded object', () => {
-  test('is one whose error the platform has marked so', () => {
+/** As D1's client throws what the database answered. */
+const d1 = (said: string) => new Error(`D1_ERROR: ${said}`, { cause: new Error(said) });
+const D1_OVERLOADED: readonly string[] = [
+  'D1 DB is overloaded. Requests queued for too long.',
+  'D1 DB is overloaded. Too many requests queued.',
+];
+/** Each as it stands in the list of https://developers.cloudflare.com/d1/observability/debug-d1/, but the last, which D1 says when it is full. */
+const D1_AWAY = [
+  'D1 DB storage operation exceeded timeout which caused object to be reset.',
+  'D1 DB reset because its code was updated.',
+  'Network connection lost.',
+  'Internal error while starting up D1 DB storage caused object to be reset.',
+  'Internal error in D1 DB storage caused object to be reset.',
+  'Cannot resolve D1 DB due to transient issue on remote node.',
+  'Exceeded maximum DB size',
+];
+type Case = readonly [string, unknown];
+const UNKNOWN: readonly Case[] = [
+  ['a row too large', d1('string or blob too big: SQLITE_TOOBIG')],
+  ['a broken constraint', d1('NOT NULL constraint failed: payments.wallet_id: SQLITE_CONSTRAINT')],
+  ['too much memory for one query', d1("D1 DB's isolate exceeded its memory limit and was reset.")],
+  ['too much work for one query', d1('D1 DB exceeded its CPU time limit and was reset.')],
+  ['the words in the middle of others', d1('CHECK constraint failed: Network connection lost.')],
+  ['a bug', new InvariantError('S4_terminal_left')],
+  ['a text', 'D1_ERROR: Network connection lost.'],
+  ['nothing', null],
+];
+
+describe('who has more to do than it can take: an object by its flag, D1 by its words', () => {
+  test('is an object whose error the platform has marked so', () => {
     expect(isOverloaded(Object.assign(new Error('too many requests'), { overloaded: true }))).toBe(true);
   });
 
-  test.each([
+  test.each(D1_OVERLOADED)('is D1 where it says: %s', (said) => {
+    expect(isOverloaded(d1(said))).toBe(true);
+  });
+
+  test.each<Case>([
     ['an error without the mark', new Error('overloaded')],
+    ['an object by its words', new Error('Durable Object is overloaded.')],
     ['one that is marked not to be', Object.assign(new Error('x'), { overloaded: false })],
     ['a mark that is no truth', Object.assign(new Error('x'), { overloaded: 'true' })],
+    ['one that may be asked again', Object.assign(new Error('x'), { retryable: true })],
     ['what is no error', { overloaded: true }],
-    ['nothing', null],
+    ...D1_AWAY.map((said): Case => [said, d1(said)]),
+    ...UNKNOWN,
   ])('is not %s', (_what, thrown) => {
     expect(isOverloaded(thrown)).toBe(false);
+  });
+});
+
+describe('who is away, whatever is asked', () => {
+  test.each<Case>([
+    ['an object that may be asked again', Object.assign(new Error('reset'), { retryable: true })],
+    ['an object that is overloaded', Object.assign(new Error('x'), { overloaded: true })],
+    ...[...D1_OVERLOADED, ...D1_AWAY].map((said): Case => [said, d1(said)]),
+    ['D1 that adds a reference', d1('Internal error in D1 DB storage caused object to be reset; reference = 8t4d')],
+    ['D1 that the call never reached: its client adds no word then', new Error('Network connection lost.')],
+  ])('is %s', (_what, thrown) => {
+    expect(isAway(thrown)).toBe(true);
+  });
+
+  test.each<Case>([
+    ['a mark that is no truth', Object.assign(new Error('x'), { retryable: 'true' })],
+    ['what is no error', { retryable: true }],
+    ...UNKNOWN,
+  ])('is not told by %s', (_what, thrown) => {
+    expect(isAway(thrown)).toBe(false);
+  });
+
+  test('may be asked again at once by its flag alone', () => {
+    expect(isRetryable(Object.assign(new Error('reset'), { retryable: true }))).toBe(true);
+    expect(isRetryable(d1('Network connection lost.'))).toBe(false);
   });
 });
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 import * as limits from '../../src/domain/limits.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
@@ -81,6 +82,24 @@ describe('limits fit each other', () => {
   test('the published look-up schedule of live mode is 5 s, 30 s, 5 min, 1 h, then daily, for 72 h', () => {
     expect(SAGA_POLICIES.live.lookupScheduleMs).toEqual([5_000, 30_000, 300_000, 3_600_000, 86_400_000]);
     expect(SAGA_POLICIES.live.lateWindowMs).toBe(72 * 3_600_000);
+  });
+
+  test('consumers that do nothing but write D1, which is one thread, are few at once', () => {
+    const { queues } = parse(readFileSync('wrangler.toml', 'utf8')) as unknown as {
+      readonly queues: { readonly consumers: readonly { readonly queue: string; readonly max_concurrency?: number }[] };
+    };
+    const held = queues.consumers.filter(({ max_concurrency: most }) => most !== undefined);
+    const dead = [
+      'wallet-commands-dlq',
+      'gateway-commands-dlq',
+      'notifications-dlq',
+      'payment-events-dlq',
+      'dead-letters',
+    ];
+    expect(Object.fromEntries(held.map(({ queue, max_concurrency: most }) => [queue, most]))).toEqual({
+      'payment-events': 10,
+      ...Object.fromEntries(dead.map((queue) => [queue, 5])),
+    });
   });
 
   test('every queue batch fits one wallet call, and one sendBatch', () => {

@@ -79,13 +79,19 @@ describe('an object that fails', () => {
   });
 });
 
-it('a database that fails is 503, and may be asked again', async () => {
+it.each([
+  ['fails', 'D1_ERROR: no such table: secret', 'temporarily_unavailable'],
+  ['is reset', 'D1_ERROR: D1 DB reset because its code was updated.', 'temporarily_unavailable'],
+  ['is not reached', 'Network connection lost.', 'temporarily_unavailable'],
+  ['is overloaded', 'D1_ERROR: D1 DB is overloaded. Requests queued for too long.', 'overloaded'],
+])('a database that %s is 503, and may be asked again', async (_what, thrown, code) => {
   const failed = () => {
-    throw new Error('D1_ERROR: no such table: secret');
+    throw new Error(thrown);
   };
   const response = await app.fetch(requestOf('/payments'), { ...env, DB: { withSession: failed } });
   const text = await response.clone().text();
-  const problem = await problemOf(response, 503, 'temporarily_unavailable');
+  const problem = await problemOf(response, 503, code);
   expect(problem.retryable).toBe(true);
-  expect(text).not.toContain('secret');
+  expect(response.headers.has('retry-after')).toBe(true);
+  expect(text).not.toMatch(/secret|D1/);
 });

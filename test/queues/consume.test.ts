@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { type Consumed, consume } from '../../queues/consume.ts';
 import { ACK, type Verdict } from '../../queues/retry-policy.ts';
 import { ERROR_TEXT_LENGTH_MAX } from '../../src/domain/limits.ts';
-import { bug, deliver, overloaded, Recorder, transient } from './messages.ts';
+import { bug, d1Overloaded, deliver, overloaded, Recorder, transient, unknown } from './messages.ts';
 
 type Handle = (bodies: readonly string[]) => Promise<readonly Verdict[]>;
 
@@ -113,12 +113,29 @@ describe('a handler that throws', () => {
       return bodies.map(() => ACK);
     });
 
-  test('for a group is asked once more for each message alone, so that one takes no other with it', async () => {
-    const handle = throwing('a2', transient);
+  test('for a group is asked again for its halves, so that one message takes no other with it', async () => {
+    const handle = throwing('a2', unknown);
     const settled = await deliver(consumerOf(handle), 'q', ['a1', 'a2', 'a3', 'b1'], env);
     expect(settled.acked).toEqual(['m1', 'm3', 'm4']);
     expect(Object.keys(settled.retried)).toEqual(['m2']);
-    expect(handle.mock.calls.map(([bodies]) => bodies)).toEqual([['a1', 'a2', 'a3'], ['b1'], ['a1'], ['a2'], ['a3']]);
+    const calls = handle.mock.calls.map(([bodies]) => bodies).filter(([first]) => first !== 'b1');
+    expect(calls).toEqual([['a1', 'a2', 'a3'], ['a1', 'a2'], ['a1'], ['a2'], ['a3']]);
+  });
+
+  test.each(['a0', 'a42', 'a99'])('for one of a hundred (%s) is asked 15 times, never twice at once', async (bad) => {
+    const [throws, calls] = [throwing(bad, unknown), { now: 0, most: 0 }];
+    const handle: Handle = async (bodies) => {
+      calls.now += 1;
+      calls.most = Math.max(calls.most, calls.now);
+      await scheduler.wait(1);
+      return throws(bodies).finally(() => (calls.now -= 1));
+    };
+    const bodies = Array.from({ length: 100 }, (_, index) => `a${index}`);
+    const settled = await deliver(consumerOf(handle), 'q', bodies, env);
+    expect(Object.keys(settled.retried)).toEqual([`m${bodies.indexOf(bad) + 1}`]);
+    expect(settled.acked).toHaveLength(99);
+    expect(throws.mock.calls.length).toBeLessThanOrEqual(15);
+    expect(calls.most).toBe(1);
   });
 
   test('for one message is not asked again in the same delivery', async () => {
@@ -135,13 +152,41 @@ describe('a handler that throws', () => {
     expect(recorder.dead).toMatchObject([{ body: 'a2', reason: 'InvariantError: invariant broken: test {}' }]);
   });
 
-  test('for an overloaded object is not asked again at once: all of its group wait 5 s or more', async () => {
-    const handle = throwing('a2', overloaded);
+  test.each([
+    ['an overloaded object', overloaded],
+    ['an overloaded D1', d1Overloaded],
+  ])('for %s is not asked again at once: all of its group wait 5 s or more', async (_what, error) => {
+    const handle = throwing('a2', error);
     const settled = await deliver(consumerOf(handle), 'q', ['a1', 'a2', 'b1'], env);
     expect(handle).toHaveBeenCalledTimes(2);
     expect(settled.acked).toEqual(['m3']);
     expect(Object.keys(settled.retried)).toEqual(['m1', 'm2']);
     for (const delay of Object.values(settled.retried)) expect(delay).toBeGreaterThanOrEqual(5);
+  });
+
+  test.each([
+    ['an object that is reset', () => Object.assign(new Error('reset'), { retryable: true })],
+    ['a D1 that is reset', () => new Error('D1_ERROR: D1 DB reset because its code was updated.')],
+  ])('for %s is not asked again at once: all of its group are retried, as it has patience', async (_what, error) => {
+    const handle = throwing('a2', error);
+    const settled = await deliver(consumerOf(handle), 'q', ['a1', 'a2', 'a3'], env);
+    expect(handle).toHaveBeenCalledTimes(1);
+    expect(settled).toEqual({ acked: [], retried: { m1: 1, m2: 1, m3: 1 } });
+  });
+
+  test('for a D1 that goes away between two halves is not asked about the rest, which is retried', async () => {
+    const handle = vi.fn<Handle>(async (bodies) => {
+      if (bodies.length === 4) throw unknown();
+      if (bodies.includes('a2')) throw d1Overloaded();
+      return bodies.map(() => ACK);
+    });
+    const settled = await deliver(consumerOf(handle), 'q', ['a1', 'a2', 'a3', 'a4'], env);
+    expect(handle.mock.calls.map(([bodies]) => bodies)).toEqual([
+      ['a1', 'a2', 'a3', 'a4'],
+      ['a1', 'a2'],
+    ]);
+    expect(settled.acked).toEqual([]);
+    expect(Object.keys(settled.retried)).toEqual(['m1', 'm2', 'm3', 'm4']);
   });
 
   test('before it awaits anything is handled like any other', async () => {

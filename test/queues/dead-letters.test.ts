@@ -227,18 +227,24 @@ describe('nothing stands behind the dead letters', () => {
     expect(recorder.dead).toEqual([]);
   });
 
-  test('and all the retries together outlast two days without D1, while the first come soon', async () => {
-    const recorder = new Recorder({ DB: brokenDatabase() });
-    vi.spyOn(Math, 'random').mockReturnValue(0.5);
-    let waitedSeconds = 0;
-    for (let attempts = 1; attempts <= RETRIES; attempts++) {
-      const { retried } = await deliver(consumeDeadLetters, 'dead-letters', ['x'], recorder.env, { attempts });
-      waitedSeconds += retried.m1 ?? 0;
-      if (attempts === 3) expect(waitedSeconds).toBeLessThan(10);
-    }
-    expect(waitedSeconds * SECOND_MS).toBeGreaterThan(40 * HOUR_MS);
-    expect(waitedSeconds * SECOND_MS).toBeLessThan(4 * DAY_MS);
-  });
+  test.each([
+    ['is away', 'Network connection lost.', 10],
+    ['is overloaded', 'D1 DB is overloaded. Too many requests queued.', 60],
+  ])(
+    'and all the retries together outlast two days in which D1 %s, while the first come soon',
+    async (_what, said, soonSeconds) => {
+      const recorder = new Recorder({ DB: brokenDatabase(said) });
+      vi.spyOn(Math, 'random').mockReturnValue(0.5);
+      let waitedSeconds = 0;
+      for (let attempts = 1; attempts <= RETRIES; attempts++) {
+        const { retried } = await deliver(consumeDeadLetters, 'dead-letters', ['x'], recorder.env, { attempts });
+        waitedSeconds += retried.m1 ?? 0;
+        if (attempts === 3) expect(waitedSeconds).toBeLessThan(soonSeconds);
+      }
+      expect(waitedSeconds * SECOND_MS).toBeGreaterThan(40 * HOUR_MS);
+      expect(waitedSeconds * SECOND_MS).toBeLessThan(4 * DAY_MS);
+    },
+  );
 
   test('and when D1 is back, each is stored once', async () => {
     const idPrefix = fresh();

@@ -133,14 +133,17 @@ export class Recorder {
   }
 }
 
-/** A database that takes nothing. */
-export function brokenDatabase(): D1Database {
-  const fail = () => Promise.reject(new Error('D1_ERROR: Network connection lost.'));
+/** A database that takes nothing, and says why in D1's words. */
+export function brokenDatabase(said = 'Network connection lost.'): D1Database {
+  const fail = () => Promise.reject(new Error(`D1_ERROR: ${said}`));
   const statement = { bind: () => statement, run: fail, all: fail, first: fail };
   return { prepare: () => statement, batch: fail } as unknown as D1Database;
 }
 
 export const transient = () => new Error('Network connection lost.');
 export const overloaded = () => Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true });
+export const d1Overloaded = () => new Error('D1_ERROR: D1 DB is overloaded. Requests queued for too long.');
+/** Of one message, and nobody knows which. */
+export const unknown = () => new Error('D1_ERROR: string or blob too big: SQLITE_TOOBIG');
 /** As a bug looks after it crossed RPC: the name is an own field, the class is gone. */
 export const bug = () => Object.assign(new Error('invariant broken: test {}'), { name: 'InvariantError' });

@@ -1,10 +1,10 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
 import { verdictOnError } from '../../queues/retry-policy.ts';
-import { InvariantError, isOverloaded } from '../../src/domain/errors.ts';
+import { InvariantError } from '../../src/domain/errors.ts';
 import { sagaObjectName } from '../../src/domain/ids.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
-import { bug, overloaded, transient } from './messages.ts';
+import { bug, d1Overloaded, overloaded, transient } from './messages.ts';
 
 const ALMOST_ONE = 1 - Number.EPSILON;
 const seconds = (error: unknown, attempts: number, random: number) => {
@@ -56,16 +56,7 @@ describe('a bug', () => {
   });
 });
 
-describe('an overloaded object', () => {
-  test('is told by its flag, and by nothing else', () => {
-    expect(isOverloaded(overloaded())).toBe(true);
-    expect(isOverloaded(Object.assign(new Error('x'), { overloaded: false }))).toBe(false);
-    expect(isOverloaded(Object.assign(new Error('x'), { overloaded: 'true' }))).toBe(false);
-    expect(isOverloaded(new Error('Durable Object is overloaded.'))).toBe(false);
-    expect(isOverloaded({ overloaded: true })).toBe(false);
-    expect(isOverloaded(undefined)).toBe(false);
-  });
-
+describe('who is overloaded, an object by its flag or D1 by its words,', () => {
   test.each([
     [1, 5, 10],
     [2, 5, 20],
@@ -73,8 +64,15 @@ describe('an overloaded object', () => {
     [4, 5, 60],
     [100, 5, 60],
   ])('after delivery %i is left alone from %i to %i s', (attempts, from, to) => {
-    expect(seconds(overloaded(), attempts, 0)).toBe(from);
-    expect(seconds(overloaded(), attempts, ALMOST_ONE)).toBe(to);
+    for (const error of [overloaded(), d1Overloaded()]) {
+      expect(seconds(error, attempts, 0)).toBe(from);
+      expect(seconds(error, attempts, ALMOST_ONE)).toBe(to);
+    }
+  });
+
+  test('is left alone for as long as the consumer has patience, where that is longer', () => {
+    const verdict = verdictOnError(overloaded(), 100, ALMOST_ONE, { firstMs: 1_000, maxMs: 3_600_000 });
+    expect(verdict).toMatchObject({ delaySeconds: 3_600 });
   });
 });
 

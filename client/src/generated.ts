@@ -471,10 +471,12 @@ export type Overview = {
     outbox_age_ms: number;
     findings: Record<string, number>;
   } | null;
-  /** The last one that came to its end; null: none did. */
+  /** The last one of all providers that came to its end; null: none did. */
   reconciliation: {
     begun_at: string;
     differences: number;
+    /** Everything was compared. False: an absence of differences says nothing of the rest. */
+    complete: boolean;
   } | null;
 };
 

@@ -18,6 +18,7 @@ import {
   advanced,
   BEGUN,
   counted,
+  isComplete,
   type ReconciliationPlan,
   type ReconciliationProgress,
   type ReconciliationRpc,
@@ -111,11 +112,13 @@ export class Reconciliation extends DurableObject<Env> implements Reconciliation
     const differences = await differencesOf(this.env.DB, plan.id);
     const done = { ...progress, byClass: countByClass(differences), inDoubt: moneyInDoubt(differences) };
     await reportStep(this.env.DB, plan.id, { status: 'finished', progress: done }, [], Date.now());
+    const complete = isComplete(done);
     logLine('reconciliation.finished', {
       entity_id: plan.id,
       mode: plan.mode,
       count: progress.differences,
-      ...(progress.differences > 0 && { alert: true }),
+      complete,
+      ...((progress.differences > 0 || !complete) && { alert: true }),
     });
   }
 

@@ -159,8 +159,6 @@ export const AUDIT_APPEND_ATTEMPTS_MAX = 32;
 export const AUDIT_CURSOR_LENGTH_MAX = 60 * 1024;
 /** Rows of sagas that one scrape of /metrics reads of each kind: 20 ms of D1. More are left out, and the scrape says so. */
 export const SCRAPE_ROWS_MAX = 2_000;
-/** Of the newest reconciliations, how many a scrape goes through for one that came to its end. */
-export const SCRAPE_RECONCILIATIONS_MAX = 50;
 /** What one part of a scrape may take: together they stay within the 10 s that Prometheus waits. */
 export const SCRAPE_PART_TIMEOUT_MS = 4 * SECOND_MS;
 /** Payments that the plots of one overview are made of, the newest; with their index entries, a cent of D1 for 250 of them. */

@@ -3,7 +3,7 @@
  * same of whom its operator may see. Each reads a bounded number of rows through an index; nothing is written and nothing kept.
  */
 import type { Purview } from '../domain/api-key.ts';
-import type { ReconciliationProgress } from '../domain/reconciliation/plan.ts';
+import { isComplete, type ReconciliationProgress } from '../domain/reconciliation/plan.ts';
 import { clock, type EntityKind, SINCE, STUCK } from './sagas.ts';
 
 /** Unfinished sagas of one kind, state and currency. */
@@ -86,21 +86,30 @@ export async function recordGauges(
   return { sizeBytes: meta.size_after, plannedAtMs: results[0]?.plannedAtMs ?? null };
 }
 
-/** The newest reconciliation that came to its end, among the newest `rowsMax` of the mode; null: none of them did. */
+export interface FinishedReconciliation {
+  readonly createdAtMs: number;
+  readonly differences: number;
+  /** False: no difference means nothing for what was not compared (decision 0056). */
+  readonly complete: boolean;
+}
+
+/**
+ * The newest reconciliation of all providers that came to its end: a night's, or an operator's that names no provider. One of a
+ * single provider says nothing of the others, and must not stand in for the night. Null: none came to its end.
+ */
 export async function lastFinishedReconciliation(
   db: D1Database,
   mode: 'sandbox' | 'live',
-  rowsMax: number,
-): Promise<{ readonly createdAtMs: number; readonly differences: number } | null> {
+): Promise<FinishedReconciliation | null> {
   const row = await db
     .prepare(
-      `SELECT progress, created_at_ms AS createdAtMs FROM (
-         SELECT status, progress, created_at_ms FROM reconciliations WHERE mode = ?1 ORDER BY created_at_ms DESC, id DESC LIMIT ?2
-       ) WHERE status = 'finished' ORDER BY created_at_ms DESC LIMIT 1`,
+      // As the index of migrations/0013_reconciliations_of_all.sql says it: in other words it would not be used.
+      `SELECT progress, created_at_ms AS createdAtMs FROM reconciliations
+       WHERE mode = ? AND status = 'finished' AND plan ->> '$.provider' IS NULL ORDER BY created_at_ms DESC LIMIT 1`,
     )
-    .bind(mode, rowsMax)
+    .bind(mode)
     .first<{ progress: string; createdAtMs: number }>();
   if (row === null) return null;
-  const { differences } = JSON.parse(row.progress) as ReconciliationProgress;
-  return { createdAtMs: row.createdAtMs, differences };
+  const progress = JSON.parse(row.progress) as ReconciliationProgress;
+  return { createdAtMs: row.createdAtMs, differences: progress.differences, complete: isComplete(progress) };
 }

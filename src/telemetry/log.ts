@@ -14,6 +14,7 @@ const LOG_FIELDS = [
   'attempts',
   'code',
   'command',
+  'complete',
   'count',
   'delay_seconds',
   'delivery_id',

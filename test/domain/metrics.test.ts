@@ -172,6 +172,7 @@ describe('the names of the metrics', () => {
     { family: 'sweepFindings', labels: { finding: 'stale_outbox' }, value: 7 },
     { family: 'reconciliationAge', labels: {}, value: 8 },
     { family: 'reconciliationDifferences', labels: {}, value: 9 },
+    { family: 'reconciliationIncomplete', labels: {}, value: 1 },
     { family: 'breakers', labels: { provider: 'acme', operation: 'authorize', state: 'open' }, value: 1 },
     { family: 'truncated', labels: { kind: 'payment' }, value: 0 },
     { family: 'errors', labels: { part: 'breakers' }, value: 0 },

@@ -1,7 +1,7 @@
 /** A reconciliation's object through what can happen to it: crashes, books that are away, plans that nobody woke, many nights. */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import {
   AT_REST_MS,
@@ -61,6 +61,23 @@ async function paid(count: number): Promise<PaymentView[]> {
   return payments;
 }
 
+/** What the log says of the end of one, begun by this and awaited. */
+async function endLogged(plan: ReconciliationPlan): Promise<Record<string, unknown>> {
+  const print = vi.spyOn(console, 'log');
+  try {
+    await beginReconciliation(env, plan);
+    const isEnd = (line: string) => line.includes('"reconciliation.finished"') && line.includes(plan.id);
+    const lines = await until(
+      async () => print.mock.calls.map(([line]) => String(line)).filter(isEnd),
+      (found) => found.length > 0,
+      90_000,
+    );
+    return JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+  } finally {
+    print.mockRestore();
+  }
+}
+
 let payments: PaymentView[] = [];
 
 beforeAll(async () => {
@@ -116,6 +133,15 @@ describe('a reconciliation', () => {
       complete: false,
       books: [{ provider: 'acme2', coverage: 'none', reason: 'provider_not_configured' }],
     });
+  });
+
+  test('alerts where it could not compare everything as where something differs, and nowhere else', async () => {
+    const nowMs = Date.now();
+    const empty = windowOf(nowMs - 400 * DAY_MS, nowMs - 399 * DAY_MS, 'sandbox', nowMs);
+    expect(await endLogged(planOf({ window: empty }))).not.toHaveProperty('alert');
+    const unread = await endLogged(planOf({ window: empty, provider: 'acme2' }));
+    expect(unread).toMatchObject({ count: 0, complete: false, alert: true });
+    expect(await endLogged(planOf())).toMatchObject({ count: 1, complete: true, alert: true });
   });
 
   test('whose books do not answer says so, and calls nothing missing', { timeout: 90_000 }, async () => {

@@ -1,9 +1,10 @@
 /** GET /metrics: what it says of payments that ended, of those that did not, and of parts that cannot be read. */
 import { env } from 'cloudflare:workers';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { SCRAPE_ROWS_MAX } from '../../src/domain/limits.ts';
+import { BEGUN, type BooksRead, type ReconciliationProgress } from '../../src/domain/reconciliation/plan.ts';
 import { app } from '../../src/http/app.ts';
-import { sagaGauges } from '../../src/read-model/metrics.ts';
+import { lastFinishedReconciliation, sagaGauges } from '../../src/read-model/metrics.ts';
 import { createPayment, terminal, until } from '../support/payments.ts';
 import { freshKey, pay, requestOf, runningPayment, send } from './client.ts';
 
@@ -143,31 +144,15 @@ describe('a scrape', () => {
     expect(samples['holdfast_dead_letters_total{change="stored"}']).toBe(9);
   });
 
-  test('has what the last sweep and the last finished reconciliation found', async () => {
-    const nowMs = Date.now();
+  test('has what the last sweep found', async () => {
     const report = { counts: { outbox_stale: 1 }, findings: [{ kind: 'outbox_stale', id: 'pay_1', age_ms: 130_000 }] };
-    const reconciliation = (id: string, status: string, differences: number, createdAtMs: number) =>
-      env.DB.prepare("INSERT INTO reconciliations VALUES (?, 'sandbox', ?, '{}', ?, ?, ?)").bind(
-        id,
-        status,
-        JSON.stringify({ differences }),
-        createdAtMs,
-        createdAtMs,
-      );
-    await env.DB.batch([
-      env.DB.prepare('INSERT INTO sweeps (started_at_ms, finished_at_ms, report) VALUES (1, ?, ?)').bind(
-        nowMs,
-        JSON.stringify(report),
-      ),
-      reconciliation('rec_1', 'finished', 3, nowMs - 60_000),
-      reconciliation('rec_2', 'running', 0, nowMs),
-    ]);
+    await env.DB.prepare('INSERT INTO sweeps (started_at_ms, finished_at_ms, report) VALUES (1, ?, ?)')
+      .bind(Date.now(), JSON.stringify(report))
+      .run();
     const samples = await scrape();
     expect(samples.holdfast_outbox_age_seconds).toBe(130);
     expect(samples['holdfast_sweep_findings{finding="outbox_stale"}']).toBe(1);
     expect(samples['holdfast_sweep_findings{finding="failed"}']).toBe(0);
-    expect(samples.holdfast_reconciliation_differences).toBe(3);
-    expect(samples.holdfast_reconciliation_age_seconds).toBeGreaterThanOrEqual(60);
   });
 
   test('has the size of the record, and how long the oldest object of the archive has been planned', async () => {
@@ -210,6 +195,97 @@ describe('a scrape', () => {
       expect(samples[`holdfast_scrape_errors{part="${part}"}`], part).toBe(lacking.includes(part) ? 1 : 0);
     }
     expect('holdfast_payments_total{status="completed"}' in samples).toBe(!lacking.includes('counters'));
+  });
+});
+
+describe('what a scrape says of reconciliations', () => {
+  const HOUR_MS = 3_600_000;
+  const read: BooksRead = { provider: 'acme', coverage: 'charges_and_refunds', reason: null, lines: 7 };
+  const unread: BooksRead = { provider: 'borealis', coverage: 'none', reason: 'http_401', lines: 0 };
+  let made = 0;
+
+  interface Run {
+    readonly status?: 'running' | 'finished' | 'failed';
+    readonly provider?: string;
+    readonly hoursAgo: number;
+    readonly progress?: Partial<ReconciliationProgress>;
+  }
+
+  function row({ status = 'finished', provider, hoursAgo, progress = {} }: Run): D1PreparedStatement {
+    const plan = JSON.stringify({ provider: provider ?? null });
+    const createdAtMs = Date.now() - hoursAgo * HOUR_MS;
+    return env.DB.prepare(`INSERT INTO reconciliations VALUES (?, 'sandbox', ?, ?, ?, ?, ?)`).bind(
+      `rec_${++made}`,
+      status,
+      plan,
+      JSON.stringify({ ...BEGUN, books: [read], ...progress }),
+      createdAtMs,
+      createdAtMs,
+    );
+  }
+
+  /** How many hours since, how many differences, and whether it is called incomplete. */
+  async function told(...runs: readonly Run[]): Promise<readonly (number | undefined)[]> {
+    await env.DB.batch(runs.map(row));
+    const samples = await scrape();
+    const ageSeconds = samples.holdfast_reconciliation_age_seconds;
+    return [
+      ageSeconds === undefined ? undefined : Math.floor(ageSeconds / 3_600),
+      samples.holdfast_reconciliation_differences,
+      samples.holdfast_reconciliation_incomplete,
+    ];
+  }
+
+  afterEach(async () => {
+    await env.DB.prepare('DELETE FROM reconciliations').run();
+  });
+
+  const night = { hoursAgo: 7, progress: { differences: 3, books: [read, unread] } };
+
+  test.each<[string, Partial<ReconciliationProgress>, number]>([
+    ['that compared everything is complete', {}, 0],
+    ['that could not read the books of a provider is not', { books: [read, unread] }, 1],
+    ['that read books in part is not', { books: [{ ...read, reason: 'timeout' }] }, 1],
+    ['that compared a payment in part is not', { counts: { ...BEGUN.counts, incomplete: 1 } }, 1],
+  ])('one %s, though it found no difference', async (_what, progress, incomplete) => {
+    expect(await told({ hoursAgo: 1, progress })).toEqual([1, 0, incomplete]);
+  });
+
+  test('is of the newest that came to its end', async () => {
+    const later = (['running', 'failed'] as const).map((status) => ({ status, hoursAgo: 1 }));
+    expect(await told({ hoursAgo: 31 }, night, ...later)).toEqual([7, 3, 1]);
+  });
+
+  test('is of all providers: however many of one provider come after, the night is told of', async () => {
+    const clean = Array.from({ length: 60 }, () => ({ provider: 'acme', hoursAgo: 1 }));
+    expect(await told(night, ...clean)).toEqual([7, 3, 1]);
+  });
+
+  test("is of an operator's as well as of a night's, if it is of all providers", async () => {
+    expect(await told(night, { hoursAgo: 2 })).toEqual([2, 0, 0]);
+  });
+
+  test('is nothing while there were none but of one provider', async () => {
+    expect(await told({ provider: 'acme', hoursAgo: 1 })).toEqual([undefined, undefined, undefined]);
+  });
+
+  test('is one row, found by its index', async () => {
+    const plan: string[] = [];
+    const explaining = {
+      prepare: (sql: string) => ({
+        bind: (...values: unknown[]) => ({
+          first: async () => {
+            const steps = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
+              .bind(...values)
+              .all<{ detail: string }>();
+            plan.push(...steps.results.map(({ detail }) => detail));
+            return null;
+          },
+        }),
+      }),
+    } as unknown as D1Database;
+    await lastFinishedReconciliation(explaining, 'sandbox');
+    expect(plan).toEqual(['SEARCH reconciliations USING INDEX reconciliations_of_all (mode=?)']);
   });
 });
 

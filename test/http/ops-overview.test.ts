@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Purview } from '../../src/domain/api-key.ts';
 import { publicIdFromHex } from '../../src/domain/ids.ts';
 import { HOUR_MS, MINUTE_MS } from '../../src/domain/limits.ts';
+import { BEGUN } from '../../src/domain/reconciliation/plan.ts';
 import { overviewSchema } from '../../src/http/schemas/overview.ts';
 import { paymentActivity, unfinishedSagas } from '../../src/read-model/overview.ts';
 import { jsonOf, post, problemOf, SCOPE, send } from './client.ts';
@@ -20,7 +21,7 @@ interface Overview {
   dead_letters: { queue: string; present: number }[];
   breakers: { provider: string; operation: string; state: string }[];
   sweep: { outbox_age_ms: number; findings: Record<string, number> } | null;
-  reconciliation: { differences: number } | null;
+  reconciliation: { differences: number; complete: boolean } | null;
 }
 
 const overview = async (query = '') => jsonOf<Overview>(await send(`/ops/overview${query}`), 200);
@@ -206,13 +207,20 @@ it('shows the last sweep and the last reconciliation that came to its end', asyn
   await env.DB.prepare('INSERT INTO sweeps (started_at_ms, finished_at_ms, report) VALUES (1, 2, ?)')
     .bind(JSON.stringify({ counts, findings }))
     .run();
-  await env.DB.prepare(
-    `INSERT INTO reconciliations (id, mode, status, plan, progress, created_at_ms, updated_at_ms)
-     VALUES ('rec_1', 'sandbox', 'finished', '{}', '{"differences":4}', 1000, 2000)`,
-  ).run();
+  const unread = { provider: 'acme', coverage: 'none', reason: 'http_401', lines: 0 };
+  const reconciled = (id: string, provider: string | null, progress: object, atMs: number) =>
+    env.DB.prepare(
+      `INSERT INTO reconciliations (id, mode, status, plan, progress, created_at_ms, updated_at_ms)
+       VALUES (?1, 'sandbox', 'finished', ?2, ?3, ?4, ?4)`,
+    ).bind(id, JSON.stringify({ provider }), JSON.stringify({ ...BEGUN, ...progress }), atMs);
+  await env.DB.batch([
+    reconciled('rec_1', null, { differences: 4, books: [unread] }, 1_000),
+    // Of one provider: it says nothing of the others.
+    reconciled('rec_2', 'acme', {}, 2_000),
+  ]);
   expect(await overview()).toMatchObject({
     sweep: { finished_at: '1970-01-01T00:00:00.002Z', outbox_age_ms: 90_000, findings: counts },
-    reconciliation: { begun_at: '1970-01-01T00:00:01.000Z', differences: 4 },
+    reconciliation: { begun_at: '1970-01-01T00:00:01.000Z', differences: 4, complete: false },
   });
 });
 

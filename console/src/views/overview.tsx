@@ -90,6 +90,7 @@ function Standing({ overview }: { overview: Overview }) {
                 reconciliation === null ? 'none yet' : <When key="books" at={reconciliation.begun_at} />,
               ],
               ['Differences', reconciliation?.differences],
+              ['Complete', reconciliation === null ? null : reconciliation.complete ? 'yes' : 'no'],
             ]}
           />
         </Section>

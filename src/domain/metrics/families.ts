@@ -82,12 +82,17 @@ export const FAMILIES = {
   reconciliationAge: family(
     'holdfast_reconciliation_age_seconds',
     'gauge',
-    'Since the last reconciliation that came to its end was begun.',
+    'Since the last reconciliation of all providers that came to its end was begun.',
   ),
   reconciliationDifferences: family(
     'holdfast_reconciliation_differences',
     'gauge',
-    'Differences that the last finished reconciliation found.',
+    'Differences that the last finished reconciliation of all providers found.',
+  ),
+  reconciliationIncomplete: family(
+    'holdfast_reconciliation_incomplete',
+    'gauge',
+    '1: the last finished reconciliation of all providers could not compare everything; otherwise 0.',
   ),
   recordSize: family('holdfast_record_size_bytes', 'gauge', 'How large the record (D1) is, as D1 itself says.'),
   archivePlanned: family(

@@ -4,7 +4,7 @@
  * tells less than one that says what it lacks. Families: src/domain/metrics/families.ts.
  */
 import { createRoute, z } from '@hono/zod-openapi';
-import { SCRAPE_PART_TIMEOUT_MS, SCRAPE_RECONCILIATIONS_MAX, SCRAPE_ROWS_MAX } from '../../domain/limits.ts';
+import { SCRAPE_PART_TIMEOUT_MS, SCRAPE_ROWS_MAX } from '../../domain/limits.ts';
 import { CONTENT_TYPE, exposition, type Sample, samplesOfCounts } from '../../domain/metrics/exposition.ts';
 import type { FamilyId, Labels } from '../../domain/metrics/families.ts';
 import type { BreakerView } from '../../domain/provider-health.ts';
@@ -121,11 +121,12 @@ async function sweeps(c: AppContext, nowMs: number): Promise<Sample[]> {
 
 async function reconciliation(c: AppContext, nowMs: number): Promise<Sample[]> {
   const { mode } = c.get('config');
-  const last = await lastFinishedReconciliation(c.env.DB, mode, SCRAPE_RECONCILIATIONS_MAX);
+  const last = await lastFinishedReconciliation(c.env.DB, mode);
   if (last === null) return [];
   return [
     sample('reconciliationAge', {}, seconds(nowMs - last.createdAtMs)),
     sample('reconciliationDifferences', {}, last.differences),
+    sample('reconciliationIncomplete', {}, last.complete ? 0 : 1),
   ];
 }
 

@@ -5,7 +5,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { ACTIVITY_WINDOWS, slotsOf } from '../../domain/activity.ts';
 import { toTimestamp } from '../../domain/events/envelope.ts';
-import { OVERVIEW_PAYMENTS_MAX, SCRAPE_RECONCILIATIONS_MAX, SCRAPE_ROWS_MAX } from '../../domain/limits.ts';
+import { OVERVIEW_PAYMENTS_MAX, SCRAPE_ROWS_MAX } from '../../domain/limits.ts';
 import { countPresentLetters } from '../../read-model/dead-letters.ts';
 import { lastFinishedReconciliation } from '../../read-model/metrics.ts';
 import { paymentActivity, unfinishedSagas } from '../../read-model/overview.ts';
@@ -48,7 +48,7 @@ export function opsOverview(app: App): void {
       // What concerns the whole deployment is for platform keys.
       purview.isPlatform ? readBreakers(c) : [],
       purview.isPlatform ? listSweeps(DB, null, 1) : { sweeps: [] },
-      purview.isPlatform ? lastFinishedReconciliation(DB, purview.mode, SCRAPE_RECONCILIATIONS_MAX) : null,
+      purview.isPlatform ? lastFinishedReconciliation(DB, purview.mode) : null,
     ]);
     return c.json(
       {
@@ -71,7 +71,11 @@ export function opsOverview(app: App): void {
         reconciliation:
           reconciled === null
             ? null
-            : { begun_at: toTimestamp(reconciled.createdAtMs), differences: reconciled.differences },
+            : {
+                begun_at: toTimestamp(reconciled.createdAtMs),
+                differences: reconciled.differences,
+                complete: reconciled.complete,
+              },
       },
       200,
     );

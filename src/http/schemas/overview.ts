@@ -63,8 +63,14 @@ export const overviewSchema = z
       .nullable()
       .openapi({ description: 'The last run of the sweeper, of the whole deployment; null: none yet.' }),
     reconciliation: z
-      .object({ begun_at: timestamp, differences: count })
+      .object({
+        begun_at: timestamp,
+        differences: count,
+        complete: z.boolean().openapi({
+          description: 'Everything was compared. False: an absence of differences says nothing of the rest.',
+        }),
+      })
       .nullable()
-      .openapi({ description: 'The last one that came to its end; null: none did.' }),
+      .openapi({ description: 'The last one of all providers that came to its end; null: none did.' }),
   })
   .openapi('Overview');

@@ -19,9 +19,11 @@ export type SagaSource = Pick<Calls<SagaRpc>, 'storedCommits'>;
 export interface SagaReport extends SagaAudit {
   /** Its retention has ended: the record is compared with what its tombstone proves. */
   readonly isExpired: boolean;
+  /** Neither its object nor the record holds anything: a key that was only asked about, or whose request was refused. */
+  readonly isEmpty: boolean;
 }
 
-const NOTHING: SagaReport = { findings: [], commits: 0, events: 0, unsealed: 0, isExpired: false };
+const NOTHING: SagaReport = { findings: [], commits: 0, events: 0, unsealed: 0, isExpired: false, isEmpty: false };
 
 /** Which table has the row of an id; null for what is no id of a saga. */
 export function tableOf(id: string): SagaTable | null {
@@ -61,7 +63,8 @@ export async function lookAtSaga(db: D1Database, saga: SagaSource, id: string): 
   if (tombstone !== null) {
     return { ...NOTHING, findings: auditTombstone(id, tombstone, recorded, Date.now()), isExpired: true };
   }
-  const report = { ...audited(isPayment, id, commits, recorded), isExpired: false };
+  if (commits.length === 0 && recorded.row === null && recorded.runs.length === 0) return { ...NOTHING, isEmpty: true };
+  const report = { ...NOTHING, ...audited(isPayment, id, commits, recorded) };
   const problem =
     commits.length === 0 ? 'its object holds no saga' : isWhole ? null : 'has more commits than are audited';
   if (problem === null) return report;

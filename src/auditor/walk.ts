@@ -54,13 +54,15 @@ async function sagasOf(env: Env, name: SagaTable | 'sagas', ids: readonly string
   const reports = await Promise.all(ids.map((id) => auditSagaOf(env, id)));
   const sum = (count: (report: (typeof reports)[number]) => number): number =>
     reports.reduce((total, report) => total + count(report), 0);
+  const empty = sum(({ isEmpty }) => (isEmpty ? 1 : 0));
   return {
     checked: {
-      [name]: ids.length,
+      [name]: ids.length - empty,
       commits: sum(({ commits }) => commits),
       events: sum(({ events }) => events),
       unsealed: sum(({ unsealed }) => unsealed),
       expired: sum(({ isExpired }) => (isExpired ? 1 : 0)),
+      empty,
     },
     findings: reports.flatMap(({ findings }) => findings),
   };

@@ -6,12 +6,12 @@ import { SagaStore } from '../../durable-objects/saga/store.ts';
 import { seededRandom } from '../../durable-objects/sandbox-provider/seeded.ts';
 import { auditFrom } from '../../src/auditor/walk.ts';
 import { EMPTY_LOG } from '../../src/domain/audit/operators-log.ts';
-import { walletObjectName } from '../../src/domain/ids.ts';
+import { publicIdFromHex, sagaObjectName, walletObjectName } from '../../src/domain/ids.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import { appendAudit } from '../../src/read-model/audit-log.ts';
 import { paymentObjectId } from '../../src/stubs.ts';
 import { loseMessages } from '../support/losses.ts';
-import { createPayment, freshKey, json, openWallet, terminal, until } from '../support/payments.ts';
+import { call, createPayment, freshKey, json, openWallet, terminal, until } from '../support/payments.ts';
 import { asTables, editCommits, withRecord } from '../support/saga-storage.ts';
 import { atRest, post, walked, walkFindings } from './world.ts';
 
@@ -91,9 +91,46 @@ describe('an audit', () => {
     expect(await walkFindings()).toEqual([]);
   });
 
-  test('of an id that is none of ours, or of an object that holds nothing, says so', async () => {
+  test('of an id that is none of ours says so', async () => {
     const { findings } = await audited(`pay_${'1'.repeat(43)}`, `ref_${'1'.repeat(43)}`);
     expect(findings.map(({ what }) => what)).toEqual(Array(2).fill('leads to no object of ours'));
+  });
+
+  test('of a key that was only asked about, or whose refund was refused, counts an empty object and finds nothing', async () => {
+    const idOf = (prefix: 'pay_' | 'ref_', namespace: Env['PAYMENT_SAGA'] | Env['REFUND_SAGA'], key: string) => {
+      const route = prefix === 'pay_' ? '/payments' : '/refunds';
+      return publicIdFromHex(prefix, namespace.idFromName(sagaObjectName(SCOPE, route, key)).toString());
+    };
+    const payment = await createPayment({ wallet_id: 'empty' });
+    await terminal(payment.id);
+    await atRest([payment.id]);
+    expect((await call('/idempotency-keys/asked-about')).status).toBe(404);
+    const body = { payment_id: payment.id, amount: payment.amount + 1 };
+    expect((await post('/refunds', body, { 'idempotency-key': 'refused' })).status).toBe(422);
+    const asked = idOf('pay_', env.PAYMENT_SAGA, 'asked-about');
+    const refused = idOf('ref_', env.REFUND_SAGA, 'refused');
+
+    const { checked, findings } = await audited(payment.id, asked, refused);
+    expect(findings).toEqual([]);
+    expect(checked).toMatchObject({ sagas: 1, empty: 2 });
+
+    // What the record has of it, a row or a run, is of a saga that its object has lost.
+    const rename = (from: string, to: string) => [
+      env.DB.prepare('UPDATE payments SET id = ? WHERE id = ?').bind(to, from),
+      env.DB.prepare('UPDATE events SET group_id = ? WHERE group_id = ?').bind(`payment_${to}`, `payment_${from}`),
+    ];
+    const [row, runs] = rename(payment.id, asked);
+    const [rowBack, runsBack] = rename(asked, payment.id);
+    for (const [edit, back] of [
+      [row, rowBack],
+      [runs, runsBack],
+    ]) {
+      await edit?.run();
+      const lost = await audited(asked);
+      expect(lost.findings.map(({ what }) => what)).toContain('its object holds no saga');
+      expect(lost.checked).toMatchObject({ sagas: 1, empty: 0 });
+      await back?.run();
+    }
   });
 
   test('takes no cursor that is not its own, and not a cursor and ids', async () => {

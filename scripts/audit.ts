@@ -4,7 +4,8 @@
  * It changes nothing. Exit code 0: nothing found; 1: something found; 2: the audit could not be ended.
  */
 import { AUDIT_OBJECTS_MAX } from '../src/domain/limits.ts';
-import { chunksOf, objectsFrom, postTo, readArguments } from './ops.ts';
+import { messageOf } from './command-line.ts';
+import { chunksOf, objectsFrom, postTo, readAuditArguments } from './ops.ts';
 
 interface Finding {
   readonly where: string;
@@ -29,15 +30,14 @@ const findings: Finding[] = [];
 let found = 0;
 
 try {
-  const { url, objects } = readArguments();
+  const { url, objects } = readAuditArguments();
+  // Before the walk, which may take long: a source that cannot be read is told at once.
+  const { sagas } = objects === undefined ? { sagas: [] } : await objectsFrom(objects);
   await walk(url);
-  if (objects !== undefined) {
-    const { sagas } = await objectsFrom(objects);
-    for (const ids of chunksOf(sagas, AUDIT_OBJECTS_MAX)) take(await postTo<Page>(url, '/ops/audit', { ids }));
-  }
+  for (const ids of chunksOf(sagas, AUDIT_OBJECTS_MAX)) take(await postTo<Page>(url, '/ops/audit', { ids }));
   report();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(messageOf(error));
   process.exitCode = 2;
 }
 

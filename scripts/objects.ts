@@ -25,8 +25,12 @@ const OBJECTS_PER_PAGE = 10_000;
 const PAGES_MAX = 100_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** Objects of a local state: one SQLite file each, named by the object's id. */
+/**
+ * Objects of a local state: one SQLite file each, named by the object's id. Of an object that was only asked there is a file too.
+ * @throws for a folder that is no such state: with nothing to look at, nothing would be found.
+ */
 export function localObjects(state: string): ObjectIds {
+  if (!existsSync(join(state, 'v3'))) throw new Error(`${state} is no state of wrangler dev: it has no folder v3`);
   return named((objectClass) => {
     const folder = join(state, 'v3/do', `${SCRIPT}-${objectClass}`);
     if (!existsSync(folder)) return [];

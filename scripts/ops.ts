@@ -2,7 +2,7 @@
  * What the operators' scripts share: their arguments, calls to /ops of a running instance, and where ids of objects come
  * from. Used by audit.ts and rebuild.ts.
  */
-import { parseArgs } from 'node:util';
+import { readCommandLine, unreachable } from './command-line.ts';
 import { DEFAULT_PORT } from './local-worker.ts';
 import { deployedObjects, LOCAL_STATE, localObjects, type ObjectIds, objectsInFile } from './objects.ts';
 
@@ -16,17 +16,32 @@ export interface OpsArguments {
   readonly reason?: string;
 }
 
-/** @throws for an argument that is not known. */
-export function readArguments(): OpsArguments {
-  const { values } = parseArgs({
-    options: {
-      url: { type: 'string', default: `http://localhost:${DEFAULT_PORT}` },
-      objects: { type: 'string' },
-      actor: { type: 'string' },
-      reason: { type: 'string' },
-    },
-  });
-  return { ...values, url: values.url.replace(/\/$/, '') };
+const TARGET = {
+  url: { type: 'string', default: `http://localhost:${DEFAULT_PORT}` },
+  objects: { type: 'string' },
+} as const;
+const TARGET_USAGE = `  --url      absent: ${TARGET.url.default}
+  --objects  local | local:<folder> | file:<path> | deployed | deployed:<Worker>   (docs/runbook.md)`;
+
+/** Ends the process for `--help`, and for what is not known. */
+export function readAuditArguments(): OpsArguments {
+  const usage = `npm run audit -- [--url <url>] [--objects <source>]\n\n${TARGET_USAGE}`;
+  return withoutSlash(readCommandLine(usage, TARGET).values);
+}
+
+/** Ends the process for `--help`, and for what is not known. */
+export function readRebuildArguments(): OpsArguments {
+  const word = { actor: { type: 'string' }, reason: { type: 'string' } } as const;
+  const usage = `npm run rebuild -- --objects <source> --actor <name> --reason <text> [--url <url>]
+
+${TARGET_USAGE}
+  --actor    who asks for it
+  --reason   why; both are kept in the audit log`;
+  return withoutSlash(readCommandLine(usage, { ...TARGET, ...word }).values);
+}
+
+function withoutSlash<Arguments extends OpsArguments>(given: Arguments): Arguments {
+  return { ...given, url: given.url.replace(/\/$/, '') };
 }
 
 /**
@@ -53,13 +68,15 @@ function authorization(): Record<string, string> {
   return key === undefined || key === '' ? {} : { authorization: `Bearer ${key}` };
 }
 
-/** Sends what an operator asks for, with the key in HOLDFAST_API_KEY, if there is one. @throws for any refusal. */
+/** Sends what an operator asks for, with the key in HOLDFAST_API_KEY, if there is one. @throws for any refusal, and where nobody answers. */
 export async function postTo<Answer>(url: string, path: string, body: object): Promise<Answer> {
   const response = await fetch(url + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...authorization() },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  }).catch((error: unknown) => {
+    throw new Error(unreachable(url, error));
   });
   if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
   return (await response.json()) as Answer;

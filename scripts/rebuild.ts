@@ -3,7 +3,8 @@
  * the record (D1) is to hold of it over again. Safe to repeat, and to break off: what is there already stays.
  */
 import { REBUILD_OBJECTS_MAX } from '../src/domain/limits.ts';
-import { chunksOf, objectsFrom, postTo, readArguments } from './ops.ts';
+import { messageOf } from './command-line.ts';
+import { chunksOf, objectsFrom, postTo, readRebuildArguments } from './ops.ts';
 
 interface Rebuilt {
   readonly sagas: number;
@@ -16,7 +17,7 @@ interface Rebuilt {
 const TOLD_EVERY_CHUNKS = 20;
 
 try {
-  const { url, objects, actor, reason } = readArguments();
+  const { url, objects, actor, reason } = readRebuildArguments();
   if (objects === undefined || actor === undefined || reason === undefined) {
     throw new Error('--objects, --actor and --reason are needed (docs/runbook.md)');
   }
@@ -39,6 +40,6 @@ try {
     `rebuilt: ${sum.sagas} sagas with ${sum.runs} runs, ${sum.wallets} wallets; ${sum.empty} objects hold nothing`,
   );
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(messageOf(error));
   process.exitCode = 1;
 }

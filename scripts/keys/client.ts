@@ -4,6 +4,7 @@
  */
 import { bootstrapToken } from '../../src/domain/api-key.ts';
 import type { ApiKeyView } from '../../src/domain/api-key-record.ts';
+import { unreachable } from '../command-line.ts';
 import type { Credentials } from './arguments.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -28,10 +29,7 @@ export async function ask(credentials: Credentials, method: string, path: string
     redirect: 'error',
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
   }).catch((error: unknown) => {
-    const cause = error instanceof Error ? (error.cause ?? error) : error;
-    throw new Refusal(
-      `${credentials.origin.origin} cannot be reached: ${cause instanceof Error ? cause.message : cause}`,
-    );
+    throw new Refusal(unreachable(credentials.origin.origin, error));
   });
   const text = await response.text();
   if (!response.ok) throw new Refusal(explained(credentials, response.status, text));

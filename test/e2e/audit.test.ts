@@ -6,7 +6,14 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type LocalWorker, ROOT, startLocalWorker, WRANGLER, WRANGLER_ENV } from '../../scripts/local-worker.ts';
+import {
+  anyFreePort,
+  type LocalWorker,
+  ROOT,
+  startLocalWorker,
+  WRANGLER,
+  WRANGLER_ENV,
+} from '../../scripts/local-worker.ts';
 
 const BODY = '{ "wallet_id": "wal-1", "service_id": "abc", "amount": 1230, "currency": "USD", "method": "balance" }';
 const PAYMENTS = 5;
@@ -92,5 +99,16 @@ test('the audit finds nothing, then that the record is lost; the rebuild brings 
 test('without what they need neither runs', async () => {
   expect((await script('rebuild.ts', ...objects())).code).toBe(1);
   expect((await script('audit.ts', '--objects', 'nowhere')).code).toBe(2);
-  expect((await run(join(ROOT, 'scripts/audit.ts'), '--url', 'http://localhost:9')).code).toBe(2);
+});
+
+test('a folder that is no state is refused before anything is asked, and so is an instance that does not answer, by its name', async () => {
+  const nowhere = join(running().stateDirectory, 'no-such-folder');
+  const noState = await script('audit.ts', '--objects', `local:${nowhere}`);
+  expect(noState.code).toBe(2);
+  expect(noState.output.trim()).toBe(`${nowhere} is no state of wrangler dev: it has no folder v3`);
+
+  const port = await anyFreePort();
+  const nobody = await run(join(ROOT, 'scripts/audit.ts'), '--url', `http://localhost:${port}`);
+  expect(nobody.code).toBe(2);
+  expect(nobody.output).toMatch(new RegExp(`^http://localhost:${port} cannot be reached: .*ECONNREFUSED`));
 });

@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { readCommandLine } from './command-line.ts';
 import { ROOT, WRANGLER, WRANGLER_ENV } from './local-worker.ts';
 
 /** A megabyte. The platform takes 3 MB of a free plan's Worker, 10 MB of a paid one's. */
@@ -17,6 +18,8 @@ const STARTUP_MS_MAX = 1_000;
 /** The least counts: whatever else this machine does only adds to it. */
 const STARTUP_RUNS = 2;
 const PROFILE = '.tmp/startup.cpuprofile';
+
+readCommandLine('npm run bundle takes no options.', {});
 
 mkdirSync(join(ROOT, '.tmp'), { recursive: true });
 await wrangler('deploy', '--dry-run', '--outdir', 'dist');

@@ -11,6 +11,7 @@ import type { Envelope } from '../src/domain/events/envelope.ts';
 import type { PaymentView } from '../src/domain/payment.ts';
 import type { RefundView } from '../src/domain/refund.ts';
 import type { EntryView, WalletView } from '../src/domain/rpc.ts';
+import { readCommandLine } from './command-line.ts';
 import { bold, dim, green, paymentLine, red, say, timelineLine, walletTable } from './demo-output.ts';
 import { anyFreePort, DEFAULT_PORT, type LocalWorker, ROOT, startLocalWorker } from './local-worker.ts';
 
@@ -27,10 +28,15 @@ const BODY = `{ "wallet_id": "${WALLET_ID}", "service_id": "abc-1234", "amount":
 const withToken = (token: string): string => BODY.replace(' }', `, "token": "${token}" }`);
 const refundBody = (paymentId: string): string => `{ "payment_id": "${paymentId}", "amount": 500 }`;
 
+readCommandLine('npm run demo takes no options.', {});
+
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
 }
+
+// Whoever read has gone (`| head`): what was started is ended all the same, and what is written from here on goes nowhere.
+process.stdout.on('error', () => interrupted.abort(new Error('nobody reads the output')));
 
 let worker: LocalWorker | null = null;
 const receivers: ChildProcess[] = [];

@@ -6,6 +6,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Envelope } from '../src/domain/events/envelope.ts';
+import { readCommandLine } from './command-line.ts';
 import { launch, openConsole } from './console-shown/browser.ts';
 import { findChromium } from './console-shown/chromium.ts';
 import { timelineSvg } from './console-shown/timeline-svg.ts';
@@ -16,6 +17,8 @@ const SCREENSHOTS = join(ROOT, '.tmp/screenshots');
 const PICTURE = join(ROOT, 'docs/images/timeline.svg');
 const TITLE =
   'A payment whose debit was refused: the authorization is voided at the second try, and the funds are released.';
+
+readCommandLine('npm run screenshots takes no options.', {});
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

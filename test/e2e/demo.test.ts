@@ -96,6 +96,21 @@ describe('npm run demo', () => {
     expect(running(groupIdIn(output))).toEqual([]);
   });
 
+  it('ends what it started, and says nothing more, when nobody reads it any longer', async () => {
+    const demo = spawn(process.execPath, ['scripts/demo.ts'], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+    const closed = new Promise<number | null>((resolve) => demo.on('close', resolve));
+    let errors = '';
+    demo.stderr.on('data', (chunk: Buffer) => (errors += chunk));
+    let output = '';
+    demo.stdout.on('data', (chunk: Buffer) => {
+      output += chunk;
+      if (output.includes('process id')) demo.stdout.destroy();
+    });
+    expect(await closed).toBe(130);
+    expect(errors).toBe('');
+    expect(running(groupIdIn(output))).toEqual([]);
+  });
+
   it('ends what it started when it is interrupted', async () => {
     const { code, output } = await runDemo((written, interrupt) => {
       if (written.includes('process id')) interrupt();

@@ -34,11 +34,14 @@ export const WRANGLER_ENV: Readonly<Record<string, string>> = {
   PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`,
 };
 
-/** Brings the local D1 of a state up to date (local-migrations.ts). */
+/** Brings the local D1 of a state up to date (local-migrations.ts). @throws what that says, where it cannot. */
 export async function applyMigrations(stateDirectory: string, env = WRANGLER_ENV): Promise<void> {
   await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/local-migrations.ts'), stateDirectory], {
     cwd: ROOT,
     env: { ...process.env, ...env },
+  }).catch((error: unknown) => {
+    const said: unknown = Reflect.get(Object(error), 'stderr');
+    throw typeof said === 'string' && said.trim() !== '' ? new Error(said.trim()) : error;
   });
 }
 

@@ -36,7 +36,7 @@ export const API_ERRORS = {
   dead_letter_not_redrivable: row('refusal', 409, 'Nobody can send again what the dead letter carried'),
   dead_letter_resolved: row('refusal', 409, 'The dead letter has been resolved otherwise'),
   api_key_not_active: row('refusal', 409, 'The API key is revoked or has expired'),
-  api_keys_not_configured: row('refusal', 409, 'No API key can be made: API_KEY_SECRET is not set'),
+  api_keys_not_configured: row('refusal', 409, 'No API key can be made: this instance has no API_KEY_SECRET'),
   saga_not_in_attention: row('refusal', 409, 'The saga needs nobody'),
   saga_move_not_possible: row('refusal', 409, 'The saga does not take this as it stands'),
   record_archived: row('refusal', 410, 'The record was archived'),

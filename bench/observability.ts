@@ -5,7 +5,7 @@
  */
 import { createServer } from 'node:http';
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
+import { readCommandLine, wholeNumber } from '../scripts/command-line.ts';
 import { anyFreePort, startLocalWorker } from '../scripts/local-worker.ts';
 import { TRACES_RATIO_DEFAULT } from '../src/config-tracing.ts';
 import { measure, median } from './load.ts';
@@ -16,8 +16,9 @@ const REQUESTS = 400;
 const CONCURRENCY = 16;
 const WALLETS = 20;
 
-const { values } = parseArgs({ options: { rounds: { type: 'string' } } });
-const rounds = Number(values.rounds ?? ROUNDS_DEFAULT);
+const USAGE = `npm run bench:observability -- [--rounds N]   (absent: ${ROUNDS_DEFAULT})`;
+const { values } = readCommandLine(USAGE, { rounds: { type: 'string' } });
+const rounds = wholeNumber(USAGE, '--rounds', values.rounds, { otherwise: ROUNDS_DEFAULT, min: 1 });
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 

@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { readCommandLine, refuse, wholeNumber } from '../scripts/command-line.ts';
 import { anyFreePort, startLocalWorker } from '../scripts/local-worker.ts';
 import type { PaymentView } from '../src/domain/payment.ts';
 import { writeBenchConfig } from './config.ts';
@@ -44,12 +44,20 @@ const WARM_UP_REQUESTS = 300;
 const DRAIN_TIMEOUT_MS = 120_000;
 const GROWTH_WINDOW = 1_000;
 
-const { values } = parseArgs({
-  options: { json: { type: 'string' }, growth: { type: 'string' }, rounds: { type: 'string' } },
+const USAGE = `npm run bench -- [--rounds N] [--growth N] [--json FILE]
+
+  --rounds  absent: ${ROUNDS_DEFAULT}
+  --growth  payments more, of which a thousand are measured now and then: a multiple of ${GROWTH_WINDOW}
+  --json    where to write the numbers`;
+
+const { values } = readCommandLine(USAGE, {
+  json: { type: 'string' },
+  growth: { type: 'string' },
+  rounds: { type: 'string' },
 });
-const rounds = Number(values.rounds ?? ROUNDS_DEFAULT);
-const growthOf = Number(values.growth ?? 0);
-if (growthOf % GROWTH_WINDOW !== 0) throw new Error(`--growth: a multiple of ${GROWTH_WINDOW}, not ${values.growth}`);
+const rounds = wholeNumber(USAGE, '--rounds', values.rounds, { otherwise: ROUNDS_DEFAULT });
+const growthOf = wholeNumber(USAGE, '--growth', values.growth, { otherwise: 0 });
+if (growthOf % GROWTH_WINDOW !== 0) refuse(`--growth ${growthOf}: a multiple of ${GROWTH_WINDOW}.`, USAGE);
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 

@@ -7,18 +7,28 @@ import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { checkSaga, type Dossier, dossierSchema, sagasOf } from '../src/domain/archive/dossier.ts';
 import { linesOf, manifestKeyOf, manifestSchema, problemOfObject } from '../src/domain/archive/manifest.ts';
+import { messageOf } from './command-line.ts';
 
 const USAGE = 'npm run archive -- verify <file…> | show <file> <id>   (docs/retention.md)';
 
 try {
   const [command, ...rest] = process.argv.slice(2);
   const [file, id] = rest;
-  if (command === 'verify' && file !== undefined) for (const one of rest) verify(one);
-  else if (command === 'show' && file !== undefined && id !== undefined) show(file, id);
+  if (command === 'verify' && file !== undefined) for (const one of rest) named(one, verify);
+  else if (command === 'show' && file !== undefined && id !== undefined) named(file, () => show(file, id));
   else throw new Error(USAGE);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(messageOf(error));
   process.exitCode = 2;
+}
+
+/** @throws what `read` does, with the file that it was reading. */
+function named(file: string, read: (file: string) => void): void {
+  try {
+    read(file);
+  } catch (error) {
+    throw new Error(`${file} cannot be read as an object of the archive: ${messageOf(error)}`);
+  }
 }
 
 function verify(file: string): void {

@@ -6,11 +6,11 @@
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { seededRandom } from '../durable-objects/sandbox-provider/seeded.ts';
 import { readProviderBooks } from './chaos-books.ts';
 import { type Evidence, violationsIn } from './chaos-check.ts';
 import { Load } from './chaos-load.ts';
+import { readCommandLine, wholeNumber } from './command-line.ts';
 import { green, red, say } from './demo-output.ts';
 import { type LocalWorker, startLocalWorker } from './local-worker.ts';
 
@@ -27,9 +27,14 @@ const BACK_BOUND_MS = 30_000;
 const TERMINAL_BOUND_MS = 60_000;
 const SHOWN_MAX = 20;
 
-const { values } = parseArgs({ options: { kills: { type: 'string' }, seed: { type: 'string' } } });
-const kills = wholeNumber(values.kills, KILLS_DEFAULT);
-const seed = wholeNumber(values.seed, Date.now() % 2 ** 31);
+const USAGE = `npm run chaos -- [--kills N] [--seed N]
+
+  --kills  absent: ${KILLS_DEFAULT}
+  --seed   repeats a run; absent: by the clock`;
+
+const { values } = readCommandLine(USAGE, { kills: { type: 'string' }, seed: { type: 'string' } });
+const kills = wholeNumber(USAGE, '--kills', values.kills, { otherwise: KILLS_DEFAULT, min: 1 });
+const seed = wholeNumber(USAGE, '--seed', values.seed, { otherwise: Date.now() % 2 ** 31, min: 1 });
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -146,11 +151,4 @@ async function ended(
     if (violations.length === 0 || Date.now() - startedAtMs > TERMINAL_BOUND_MS) return { violations, evidence };
     await sleep(1_000);
   }
-}
-
-function wholeNumber(text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 1) throw new Error(`not a whole number above 0: ${text}`);
-  return number;
 }

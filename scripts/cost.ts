@@ -6,9 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { type Spent, spentSince, sumOfSpent } from '../src/domain/cost/spent.ts';
 import type { CostView } from '../src/domain/cost/view.ts';
+import { readCommandLine, wholeNumber } from './command-line.ts';
 import { cpuMsOf } from './cost-cpu.ts';
 import { type CostRow, costTables } from './cost-table.ts';
 import { anyFreePort, type LocalWorker, startLocalWorker } from './local-worker.ts';
@@ -26,8 +26,13 @@ const MARKS = ['<!-- npm run cost: begin -->', '<!-- npm run cost: end -->'] as 
 const DECLINED = 'pm_card_visa_chargeDeclinedInsufficientFunds';
 const COMPENSATED = 'pm_sim_debit_fail';
 
-const { values } = parseArgs({ options: { payments: { type: 'string' }, write: { type: 'boolean' } } });
-const payments = Number(values.payments ?? PAYMENTS_DEFAULT);
+const USAGE = `npm run cost -- [--payments N] [--write]
+
+  --payments  of each kind; absent: ${PAYMENTS_DEFAULT}
+  --write     puts the table into ${PAGE}`;
+
+const { values } = readCommandLine(USAGE, { payments: { type: 'string' }, write: { type: 'boolean' } });
+const payments = wholeNumber(USAGE, '--payments', values.payments, { otherwise: PAYMENTS_DEFAULT, min: 1 });
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 

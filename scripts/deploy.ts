@@ -42,14 +42,23 @@ function options() {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
+  const { url, set, 'dry-run': isDry, help } = values;
+  if (help) return values;
+  if (isDry && (url !== undefined || set.length > 0)) {
+    throw new DeployError(`--dry-run sets no secret and asks nobody: it takes no --set and no --url\n\n${USAGE}`);
+  }
+  if (url !== undefined && URL.parse(url)?.protocol !== 'https:') {
+    throw new DeployError(`--url ${url} is no https://… address\n\n${USAGE}`);
+  }
   return values;
 }
 type Options = ReturnType<typeof options>;
 
 function environmentOf(name: string | undefined): Environment {
   const environment = ENVIRONMENTS.find((each) => each === name);
-  if (environment === undefined) throw new DeployError(USAGE);
-  return environment;
+  if (environment !== undefined) return environment;
+  const what = name === undefined ? '--env is needed' : `--env ${name} is no environment`;
+  throw new DeployError(`${what}: ${ENVIRONMENTS.join(' or ')}\n\n${USAGE}`);
 }
 
 /** Beside wrangler.toml, since its paths are relative to it; not in Git: the account is the only place where ids are kept. */

@@ -3,7 +3,7 @@
  * operation answered, and each violation once, as small as it could be made, as a curl command. Exit code 0 means none.
  * Without a URL it starts a Worker with a new state, and ends it. Loopback only.
  */
-import { parseArgs } from 'node:util';
+import { readCommandLine, refuse, wholeNumber } from './command-line.ts';
 import { bold, dim, green, red, say } from './demo-output.ts';
 import type { OpenApiDocument } from './fuzz/document.ts';
 import { FUZZED_VARS, type FuzzReport, fuzz } from './fuzz/run.ts';
@@ -11,17 +11,22 @@ import { DEFAULT_PORT, type LocalWorker, startLocalWorker } from './local-worker
 
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: 'string', default: '5000' },
-    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
-    url: { type: 'string' },
-  },
+const REQUESTS_DEFAULT = 5_000;
+const USAGE = `npm run fuzz -- [--requests N] [--seed N] [--url http://localhost:${DEFAULT_PORT}]
+
+  --requests  absent: ${REQUESTS_DEFAULT}
+  --seed      repeats a run; absent: by the clock
+  --url       of a Worker that runs on this machine; absent: one is started, and ended`;
+
+const { values } = readCommandLine(USAGE, {
+  requests: { type: 'string' },
+  seed: { type: 'string' },
+  url: { type: 'string' },
 });
-const requests = wholeNumber('requests', values.requests);
-const seed = wholeNumber('seed', values.seed);
-if (values.url !== undefined && !LOOPBACK.includes(new URL(values.url).hostname)) {
-  throw new Error('--url: this machine only; a fuzzer moves money and breaks what it can');
+const requests = wholeNumber(USAGE, '--requests', values.requests, { otherwise: REQUESTS_DEFAULT });
+const seed = wholeNumber(USAGE, '--seed', values.seed, { otherwise: Date.now() % 2 ** 31 });
+if (values.url !== undefined && !LOOPBACK.includes(URL.parse(values.url)?.hostname ?? '')) {
+  refuse(`--url ${values.url}: this machine only; a fuzzer moves money and breaks what it can.`, USAGE);
 }
 
 const interrupted = new AbortController();
@@ -68,9 +73,4 @@ function tell({ sent, answers, violations }: FuzzReport, seconds: number): void 
   const result = `${sent} requests, seed ${seed}, ${serverErrors} answers of 5xx, ${violations.length} violations, ${seconds.toFixed(1)} s`;
   say();
   say(violations.length === 0 ? green(result) : red(result));
-}
-
-function wholeNumber(name: string, text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text) && !/^[0-9]{10}$/.test(text)) throw new Error(`--${name}: a whole number`);
-  return Number(text);
 }

@@ -11,8 +11,8 @@
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { relative } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Stryker } from '@stryker-mutator/core';
+import { readCommandLine } from './command-line.ts';
 
 type Mutant = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
 type Status = Mutant['status'];
@@ -28,10 +28,17 @@ const FATES: Readonly<Record<string, readonly Status[]>> = {
 };
 const COLUMNS = ['killed', 'timeout', 'survived', 'no coverage', 'score'];
 
-const { values, positionals } = parseArgs({
-  options: { canary: { type: 'boolean' }, tests: { type: 'string' } },
-  allowPositionals: true,
-});
+const USAGE = `npm run mutate -- [--tests <patterns>] [--canary] [file or pattern…]
+
+  --tests   by these tests alone
+  --canary  the canary alone
+  Without a file: all of src/domain.`;
+
+const { values, positionals } = readCommandLine(
+  USAGE,
+  { canary: { type: 'boolean' }, tests: { type: 'string' } },
+  true,
+);
 
 say(`machine: ${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.version}`);
 const isSound = await isCanarySound();

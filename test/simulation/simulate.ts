@@ -3,7 +3,7 @@
  * with 1 when an invariant broke, or a cell of the fault matrix was hit too seldom. `--world N` tells the story of one
  * world.
  */
-import { parseArgs } from 'node:util';
+import { readCommandLine, wholeNumber } from '../../scripts/command-line.ts';
 import { brokenStory, figures, HITS_MIN, matrixReport, missed, SAGAS_FOR_MATRIX, stopwatch } from './report.ts';
 import { runSagas, runWorld } from './run.ts';
 
@@ -11,17 +11,24 @@ const SAGAS_DEFAULT = 100_000;
 /** The date of the first run: any number does. */
 const SEED_DEFAULT = 20_261_124;
 
-const { values } = parseArgs({
-  options: { sagas: { type: 'string' }, seed: { type: 'string' }, world: { type: 'string' } },
+const USAGE = `npm run simulate -- [--sagas N] [--seed N] | --world N
+
+  --sagas  absent: ${SAGAS_DEFAULT}
+  --seed   absent: ${SEED_DEFAULT}
+  --world  tells the story of one world`;
+
+const { values } = readCommandLine(USAGE, {
+  sagas: { type: 'string' },
+  seed: { type: 'string' },
+  world: { type: 'string' },
 });
+const sagas = wholeNumber(USAGE, '--sagas', values.sagas, { otherwise: SAGAS_DEFAULT, min: 1 });
+const seed = wholeNumber(USAGE, '--seed', values.seed, { otherwise: SEED_DEFAULT });
+const world = wholeNumber(USAGE, '--world', values.world, { otherwise: 0 });
 
-if (values.world === undefined)
-  process.exitCode = simulate(Number(values.sagas ?? SAGAS_DEFAULT), Number(values.seed ?? SEED_DEFAULT));
-else process.exitCode = tell(Number(values.world));
+process.exitCode = values.world === undefined ? simulate() : tell(world);
 
-function simulate(sagas: number, seed: number): number {
-  if (!Number.isSafeInteger(sagas) || sagas < 1 || !Number.isSafeInteger(seed))
-    throw new Error('--sagas and --seed are whole numbers');
+function simulate(): number {
   const took = stopwatch();
   const progress = (done: number) => process.stderr.write(`\r${done} sagas`);
   const result = runSagas({ seed, sagas, progress });
@@ -34,8 +41,8 @@ function simulate(sagas: number, seed: number): number {
   return result.broken === null && seldom.length === 0 ? 0 : 1;
 }
 
-function tell(seed: number): number {
-  const { violation } = runWorld({ seed, tell: (line) => console.log(line) });
+function tell(worldSeed: number): number {
+  const { violation } = runWorld({ seed: worldSeed, tell: (line) => console.log(line) });
   console.log(violation === null ? 'every invariant holds' : violation.message);
   return violation === null ? 0 : 1;
 }

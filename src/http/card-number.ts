@@ -11,8 +11,16 @@ const DIGITS_MAX = 19;
 const ISSUER = /^(?:2[2-7]|3[0-9]|[456]|81)/;
 /** Lengths of the leading groups on the cards themselves: 4-4-4-4(-3), Amex 4-6-5, Diners 4-6-4. */
 const PRINTED_GROUPS = /^(?:4,4,4,(?:4,)?[1-4]|4,6,[45])$/;
-/** UUIDs and hex digests are made by machines and hold long runs of digits by chance. */
-const MACHINE_IDS = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[0-9]*[a-f])[0-9a-f]{32,}\b/gi;
+/** Made by machines, with long runs of digits by chance: ids of ours (a new form belongs here), UUIDs, digests as in `rec_…`. */
+const MACHINE_IDS = [
+  '(?:pay|ref|wal)_[0-9a-z]{43}',
+  '(?:ak|we)_[0-9a-z]{22}',
+  'wd_[0-9a-z]{22}_[0-9]{1,15}_[0-9a-f]{16}',
+  '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
+  '(?=[0-9]*[a-f])[0-9a-f]{32,}',
+];
+/** Not `\b`: an underscore parts an id from its prefix. */
+const MACHINE_ID = new RegExp(`(?<![0-9a-z])(?:${MACHINE_IDS.join('|')})(?![0-9a-z])`, 'gi');
 /** Digits in groups. After a plus sign it is a telephone number. */
 const RUN = /(?<![0-9+])[0-9]+(?:[ -][0-9]+)*/g;
 
@@ -21,7 +29,7 @@ const RUN = /(?<![0-9+])[0-9]+(?:[ -][0-9]+)*/g;
  * a run that are set as on a card; it counts when it has 13–19 digits, an issuer's first digits and a valid check digit.
  */
 export function containsCardNumber(text: string): boolean {
-  for (const [run] of text.replaceAll(MACHINE_IDS, '#').matchAll(RUN)) {
+  for (const [run] of text.replaceAll(MACHINE_ID, '#').matchAll(RUN)) {
     if (run.length >= DIGITS_MIN && candidates(run.split(/[ -]/)).some(isCardNumber)) return true;
   }
   return false;

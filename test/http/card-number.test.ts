@@ -1,6 +1,33 @@
 // What counts as a card number, and what machines write that must not.
 import { describe, expect, it } from 'vitest';
-import { containsCardNumber } from '../../src/http/card-number.ts';
+import { apiKeyId } from '../../src/domain/api-key.ts';
+import { sha256Hex } from '../../src/domain/canonical.ts';
+import { base62, publicIdFromHex } from '../../src/domain/ids.ts';
+import { newReconciliationId, nightlyId } from '../../src/domain/reconciliation/plan.ts';
+import { deliveryId, deliveryKey, webhookEndpointId } from '../../src/domain/webhook.ts';
+import { containsCardNumber, holdsCardNumber } from '../../src/http/card-number.ts';
+
+const MINTED = 10_000;
+const drawn = (n: number) => BigInt(`0x${sha256Hex(`minted ${n}`)}`);
+/** Every kind of id that the service makes, and that a client may send back. */
+const MINTS: Readonly<Record<string, (n: number) => string>> = {
+  'a payment': (n) => publicIdFromHex('pay_', sha256Hex(`payment ${n}`)),
+  'a refund': (n) => publicIdFromHex('ref_', sha256Hex(`refund ${n}`)),
+  'a wallet': (n) => `wal_${base62(drawn(n))}`,
+  'an API key': (n) => apiKeyId(drawn(n)),
+  'a webhook endpoint': (n) => webhookEndpointId(drawn(n)),
+  'a delivery': (n) => deliveryId(webhookEndpointId(drawn(n)), deliveryKey(`delivery ${n}`, 1_763_972_913_126 + n)),
+  'a reconciliation': (n) => newReconciliationId(uuidOf(n)),
+  'a nightly reconciliation': (n) => nightlyId(n * 86_400_000),
+  'a message, a request or an event': uuidOf,
+  'a trace': (n) => sha256Hex(`trace ${n}`).slice(0, 32),
+};
+
+/** Version 4 in form; the same in every run. */
+function uuidOf(n: number): string {
+  const digits = sha256Hex(`uuid ${n}`);
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-a${digits.slice(17, 20)}-${digits.slice(20, 32)}`;
+}
 
 describe('a card number', () => {
   it.each([
@@ -39,6 +66,20 @@ describe('a card number', () => {
     ['nothing', ''],
   ])('is not found in %s', (_case, text) => {
     expect(containsCardNumber(text)).toBe(false);
+  });
+
+  it.each(Object.keys(MINTS))(`is in none of ${MINTED} ids of %s, by itself or in a path`, (kind) => {
+    const ids = Array.from({ length: MINTED }, (_, n) => MINTS[kind]?.(n) ?? '');
+    expect(ids.filter((id) => containsCardNumber(id) || holdsCardNumber(`/things/${id}/parts`))).toEqual([]);
+  });
+
+  it.each([
+    ['before an id of ours', `4242424242424242 we_${'a'.repeat(22)}`],
+    ['behind one', `rec_${'0a'.repeat(16)}:4242424242424242`],
+    ['under a prefix of ours', 'rec_4242424242424242'],
+    ['in what is too long for an id of ours', `ak_${'z'.repeat(22)}4242424242424242`],
+  ])('is found %s', (_case, text) => {
+    expect(containsCardNumber(text)).toBe(true);
   });
 
   it('is looked for in time that grows with the text, not faster', () => {

@@ -14,16 +14,20 @@ import type { AppContext } from './context.ts';
 import { callObject, type Reach } from './objects.ts';
 import { problem } from './problem.ts';
 
+/** The media type of server-sent events. */
+export const EVENT_STREAM = 'text/event-stream';
+
 /** Why an object opens no stream, by the status that it answers; 410: its retention is over. */
 const REFUSALS: Readonly<Record<number, ApiErrorCode>> = { 404: 'not_found', 410: 'record_archived' };
 
-/** Answers with a stream of the events after `afterSequence`: the history first, then each as it is committed. */
+/** Answers with a stream of the events after `afterSequence`: the history first, then each as it is committed. HEAD opens none. */
 export async function answerLive(
   c: AppContext,
   saga: Reach<SagaRpc>,
   kind: 'websocket' | 'sse',
   afterSequence: number,
 ): Promise<Response> {
+  if (c.req.method === 'HEAD') return answerHead(c, saga);
   const request = () => liveRequest({ scope: c.get('scope'), afterSequence });
   const opened = await callObject(saga, (stub) => stub.fetch(request()));
   const socket = opened.webSocket;
@@ -35,6 +39,14 @@ export async function answerLive(
     return c.body(null, 204);
   }
   return serverSentEvents(c, socket);
+}
+
+/** That there is a stream (RFC 9110, section 9.3.2). One that was opened would be read by nobody, and take another's place. */
+async function answerHead(c: AppContext, saga: Reach<SagaRpc>): Promise<Response> {
+  const { kind } = await callObject(saga, (stub) => stub.read(c.get('scope')));
+  if (kind === 'not_found') return problem(c, 'not_found');
+  if (kind !== 'found') return problem(c, 'record_archived');
+  return c.body(null, 200, { 'Content-Type': EVENT_STREAM });
 }
 
 function serverSentEvents(c: AppContext, socket: WebSocket): Response {

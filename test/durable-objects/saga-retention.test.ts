@@ -219,6 +219,8 @@ describe('a tombstone answers', () => {
       410,
       'record_archived',
     ]);
+    const head = { method: 'HEAD', headers: { accept: 'text/event-stream' } };
+    expect((await call(`/payments/${id}/events`, head)).status).toBe(410);
     const stub = asCalls<SagaRpc>(objectOf(id) as never);
     expect((await stub.fetch(liveRequest({ scope: OTHER, afterSequence: 0 }))).status).toBe(404);
     // And nothing of all that has changed it.

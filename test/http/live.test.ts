@@ -1,6 +1,7 @@
 // The live timeline: history first, then each event as it is committed; cut and resumed, it misses nothing and repeats
 // nothing; it ends with its payment or refund.
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import type { LiveAttachment } from '../../durable-objects/saga/live.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
@@ -8,6 +9,7 @@ import { LIVE_STREAM_MAX_AGE_MS, LIVE_STREAMS_MAX } from '../../src/domain/limit
 import { liveRequest } from '../../src/domain/live.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { RefundView } from '../../src/domain/refund.ts';
+import { app } from '../../src/http/app.ts';
 import {
   endedPayment,
   freshKey,
@@ -16,6 +18,7 @@ import {
   paymentIdOfKey,
   post,
   problemOf,
+  requestOf,
   runningPayment,
   SCOPE,
   sagaStub,
@@ -112,6 +115,31 @@ describe('a stream of server-sent events', () => {
       liveRequest({ scope: { ...SCOPE, merchant: 'another' }, afterSequence: 0 }),
     );
     expect(foreign.status).toBe(404);
+  });
+});
+
+describe('HEAD of a timeline', () => {
+  // Not by the entry: on its way there the runtime makes a GET of what asks for a WebSocket.
+  const asked = async (path: string, headers: Record<string, string>) =>
+    await app.fetch(requestOf(path, { method: 'HEAD', headers }), env);
+  const EVENTS = { accept: 'text/event-stream' };
+
+  it.each([
+    ['a stream', EVENTS, 'text/event-stream'],
+    ['a WebSocket, which only GET begins', { upgrade: 'websocket' }, 'application/json'],
+    ['both', { ...EVENTS, upgrade: 'websocket' }, 'text/event-stream'],
+  ])('that asks for %s opens none', async (_case, headers, type) => {
+    const key = freshKey();
+    await jsonOf(await pay(key, runningPayment()), 202);
+    const response = await asked(`/payments/${paymentIdOfKey(key)}/events`, headers);
+    expect({ status: response.status, type: response.headers.get('content-type') }).toEqual({ status: 200, type });
+    expect(await response.text()).toBe('');
+    await runInDurableObject(sagaStub(key), (_saga, state) => expect(state.getWebSockets()).toEqual([]));
+  });
+
+  it('is refused where there is none', async () => {
+    expect((await asked('/payments/pay_nothing/events', EVENTS)).status).toBe(404);
+    expect((await asked(`/payments/${paymentIdOfKey('never-used')}/events`, EVENTS)).status).toBe(404);
   });
 });
 

@@ -11,7 +11,7 @@ import type { SagaRpc } from '../../domain/rpc.ts';
 import { recordedEvents } from '../../read-model/recorded.ts';
 import type { App, AppContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { answerLive } from '../live.ts';
+import { answerLive, EVENT_STREAM } from '../live.ts';
 import { callObject, type Reach, sagaOfPayment, sagaOfRefund } from '../objects.ts';
 import { CODES_OF_READS, EVERY_ANSWER, jsonResponse, problemResponses } from '../openapi.ts';
 import { type FieldProblem, problem } from '../problem.ts';
@@ -35,7 +35,6 @@ const querySchema = z.strictObject({
 
 const sequenceSchema = z.number().int().nonnegative();
 
-const EVENT_STREAM = 'text/event-stream';
 const LAST_EVENT_ID = 'Last-Event-ID';
 
 function timelineRoute(path: '/payments/{id}/events' | '/refunds/{id}/events', noun: 'Payment' | 'Refund') {
@@ -125,7 +124,8 @@ function pageOf({ events, more }: { readonly events: readonly Envelope[]; readon
 type Representation = 'page' | 'sse' | 'websocket';
 
 function representationOf(c: AppContext): Representation {
-  if (c.req.header('Upgrade')?.toLowerCase() === 'websocket') return 'websocket';
+  // Hono answers HEAD by this handler too; a handshake is a GET (RFC 6455, section 4.1).
+  if (c.req.method === 'GET' && c.req.header('Upgrade')?.toLowerCase() === 'websocket') return 'websocket';
   const json = 'application/json';
   return accepts(c, { header: 'Accept', supports: [json, EVENT_STREAM], default: json }) === json ? 'page' : 'sse';
 }

@@ -17,6 +17,12 @@ export class EventStreamParser {
   #event = '';
   #data: string[] = [];
   #begun = false;
+  #retryMs: number | null = null;
+
+  /** How long the stream asks to wait before coming again; null while it has not said. */
+  get retryMs(): number | null {
+    return this.#retryMs;
+  }
 
   push(text: string): ServerSentEvent[] {
     this.#rest += text;
@@ -43,6 +49,7 @@ export class EventStreamParser {
     const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
     if (field === 'data') this.#data.push(value);
     if (field === 'event') this.#event = value;
+    if (field === 'retry' && /^[0-9]{1,9}$/.test(value)) this.#retryMs = Number(value);
     if (field === 'id' && !value.includes('\0')) this.#id = value;
     return null;
   }

@@ -2,11 +2,16 @@
  * A saga's timeline as it happens, by server-sent events: cut off, it comes again from the last event that it had, and ends when
  * the service says that nothing more will come. No `EventSource`: that has no headers, so no API key, and Node 20 has none.
  */
-import { HoldfastError } from './errors.ts';
+import { HoldfastError, type HoldfastFailure } from './errors.ts';
 import { EventStreamParser } from './event-stream.ts';
 import type { Event } from './generated.ts';
 import { waitBeforeNext } from './retry.ts';
-import { pause, problemIn, type Transport } from './transport.ts';
+import { type Failed, failedBy, pause, type Transport, unanswered } from './transport.ts';
+
+/** The service says that it is still there every 15 s: three times unheard, and the connection is gone, whatever the network says. */
+const SILENCE_MAX_MS = 45_000;
+/** Before coming again, where a stream has not said how long: what the service says. */
+const RECONNECT_MS = 1_000;
 
 export type EventsOf = 'listPaymentEvents' | 'listRefundEvents';
 
@@ -17,7 +22,8 @@ export interface EventsOptions {
 }
 
 /**
- * Yields each event once, in order. A stream that brings nothing new counts as an attempt; one that does begins the count anew.
+ * Yields each event once, in order. An attempt that is not answered, is refused, or is cut having brought nothing new is counted; an
+ * event, or a stream that the service has closed, begins the count anew. Then the service's `retry` is waited for, or nothing after an event.
  * @throws HoldfastError
  */
 export async function* eventsOf(
@@ -26,70 +32,93 @@ export async function* eventsOf(
   id: string,
   { after = 0, signal }: EventsOptions,
 ): AsyncGenerator<Event> {
+  const { policy } = transport;
   let last = after;
   for (let attempt = 1; ; attempt++) {
-    const opened = await open(transport, name, id, last, attempt, signal);
+    const opened = await open(transport, name, id, last, signal);
     if (opened === 'ended') return;
-    if (opened !== 'cut') {
+    let failed: Failed;
+    if (opened.ok) {
+      const parser = new EventStreamParser();
       try {
-        for await (const event of read(opened)) {
+        for await (const event of read(opened.body, parser)) {
           last = event.metadata.sequence;
           attempt = 0;
           yield event;
         }
-        // Closed by the service: at the end, which the next answer confirms (204), or because the stream has grown old.
-        if (attempt === 0) continue;
+        // At the end, which the next answer confirms (204), or because the stream has grown old.
+        if (attempt > 0) await pause(Math.min(parser.retryMs ?? RECONNECT_MS, policy.waitMaxMs), signal);
+        attempt = 0;
+        continue;
       } catch (error) {
-        if (signal?.aborted === true) throw new HoldfastError({ kind: 'aborted', attempts: attempt }, error);
         // Cut: from the last one on, again.
+        failed = unanswered('network', error);
       }
+    } else {
+      failed = opened;
     }
-    const waitMs = waitBeforeNext(transport.policy, Math.max(attempt, 1), { kind: 'no_answer' }, true, Math.random());
-    if (waitMs === null) throw new HoldfastError({ kind: 'no_answer', reason: 'network', attempts: attempt });
+    const attempts = Math.max(attempt, 1);
+    if (signal?.aborted === true) throw new HoldfastError({ kind: 'aborted', attempts }, failed.cause);
+    const waitMs = waitBeforeNext(policy, attempts, failed.fault, true, Math.random());
+    if (waitMs === null) throw new HoldfastError({ attempts, ...failed.failure } as HoldfastFailure, failed.cause);
     await pause(waitMs, signal);
   }
 }
 
+type Opened = { readonly ok: true; readonly body: ReadableStream<Uint8Array> };
+
+/** The answer has as long as any other; a stream that is open may last for hours. */
 async function open(
   transport: Transport,
   name: EventsOf,
   id: string,
   last: number,
-  attempts: number,
   signal: AbortSignal | undefined,
-): Promise<ReadableStream<Uint8Array> | 'ended' | 'cut'> {
-  // Not a time limit for the whole: a stream may last for hours.
-  const request = transport.request(name, { path: { id } }, signal ?? new AbortController().signal, {
-    Accept: 'text/event-stream',
-    'Last-Event-ID': String(last),
-  });
+): Promise<Opened | Failed | 'ended'> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), transport.attemptTimeoutMs);
+  const request = transport.request(
+    name,
+    { path: { id } },
+    signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+    { Accept: 'text/event-stream', 'Last-Event-ID': String(last) },
+  );
   try {
     const response = await transport.send(request);
     if (response.status === 204) return 'ended';
-    if (response.ok) return response.body ?? 'cut';
-    const problem = problemIn(await response.text());
-    if (problem !== null && !problem.retryable) throw new HoldfastError({ kind: 'problem', problem, attempts });
-    return 'cut';
+    if (response.ok && response.body !== null) return { ok: true, body: response.body };
+    return failedBy(response, await response.text());
   } catch (error) {
-    if (error instanceof HoldfastError) throw error;
-    if (signal?.aborted === true) throw new HoldfastError({ kind: 'aborted', attempts }, error);
-    return 'cut';
+    return unanswered(late.signal.aborted ? 'timeout' : 'network', error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-/** The events of one stream, as they arrive. */
-async function* read(body: ReadableStream<Uint8Array>): AsyncGenerator<Event> {
+/** The events of one stream, as they arrive. @throws what cut it, or that it was silent for too long. */
+async function* read(body: ReadableStream<Uint8Array>, parser: EventStreamParser): AsyncGenerator<Event> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
-  const parser = new EventStreamParser();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await heard(reader.read());
       if (done) return;
       for (const { data } of parser.push(decoder.decode(value, { stream: true }))) yield JSON.parse(data) as Event;
     }
   } finally {
     // Whoever stops listening in the middle frees the connection.
     await reader.cancel().catch(() => undefined);
+  }
+}
+
+async function heard<Read>(read: Promise<Read>): Promise<Read> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the stream is silent')), SILENCE_MAX_MS);
+  });
+  try {
+    return await Promise.race([read, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -118,7 +118,8 @@ export class Holdfast {
         if (/^(payment|refund)\.(completed|failed)$/.test(type)) return;
       }
     } catch (error) {
-      if (signal.aborted || (error instanceof HoldfastError && error.failure.kind === 'problem')) throw error;
+      const isFinal = error instanceof HoldfastError && error.failure.kind === 'problem' && !error.retryable;
+      if (signal.aborted || isFinal) throw error;
       await pause(POLL_MS, signal);
     }
   }

@@ -59,6 +59,10 @@ export class Transport {
     return this.#policy;
   }
 
+  get attemptTimeoutMs(): number {
+    return this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS;
+  }
+
   /** @throws HoldfastError and nothing else. */
   async call<Of extends Name>(name: Of, input: Input<Of>, options: PayOptions = {}): Promise<Answer<Of>> {
     const { hasKey, resend } = OPERATIONS[name];
@@ -115,27 +119,32 @@ export class Transport {
     request: (signal: AbortSignal) => Request,
     { signal, waitSeconds = 0 }: PayOptions,
   ): Promise<Ended<Body>> {
-    const timeout = AbortSignal.timeout((this.#options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS) + waitSeconds * 1_000);
+    const timeout = AbortSignal.timeout(this.attemptTimeoutMs + waitSeconds * 1_000);
     const made = request(signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
     try {
       const response = await this.#fetch(made);
       // Read whole within the attempt: a connection that is cut in the middle of an answer is no answer.
       return endedBy(response, await response.text());
     } catch (cause) {
-      // Whatever `fetch` throws, by whatever name the runtime gives it: nothing came back.
-      return {
-        ok: false,
-        fault: { kind: 'no_answer' },
-        failure: { kind: 'no_answer', reason: timeout.aborted ? 'timeout' : 'network' },
-        cause,
-      };
+      return unanswered(timeout.aborted ? 'timeout' : 'network', cause);
     }
   }
 }
 
-type Ended<Body> =
-  | { readonly ok: true; readonly answer: Body }
-  | { readonly ok: false; readonly fault: Fault; readonly failure: object; readonly cause?: unknown };
+/** How an attempt failed: for whether to try again, and for the error if not. */
+export interface Failed {
+  readonly ok: false;
+  readonly fault: Fault;
+  readonly failure: object;
+  readonly cause?: unknown;
+}
+
+type Ended<Body> = { readonly ok: true; readonly answer: Body } | Failed;
+
+/** Whatever `fetch` throws, by whatever name the runtime gives it: nothing came back. */
+export function unanswered(reason: 'network' | 'timeout', cause?: unknown): Failed {
+  return { ok: false, fault: { kind: 'no_answer' }, failure: { kind: 'no_answer', reason }, cause };
+}
 
 function headersOf(key: string | undefined, waitSeconds: number | undefined): Record<string, string> {
   return {
@@ -151,6 +160,11 @@ function endedBy<Body>(response: Response, text: string): Ended<Body> {
     const answer = jsonOf(text);
     if (answer !== undefined) return { ok: true, answer: answer as Body };
   }
+  return failedBy(response, text);
+}
+
+/** What an answer that is no success of ours comes down to. */
+export function failedBy({ status, headers }: Response, text: string): Failed {
   const afterMs = retryAfterMs(headers.get('Retry-After'), Date.now());
   const problem = problemIn(text);
   if (problem !== null) {
@@ -172,7 +186,7 @@ function endedBy<Body>(response: Response, text: string): Ended<Body> {
 }
 
 /** Ours have a code, whatever their content type has become on the way; null: the answer of something in between. */
-export function problemIn(text: string): Problem | null {
+function problemIn(text: string): Problem | null {
   const value = jsonOf(text) as Partial<Problem> | null | undefined;
   return typeof value?.code === 'string' && typeof value.retryable === 'boolean' ? (value as Problem) : null;
 }

@@ -1,12 +1,14 @@
 /**
- * Pure: walks a parsed JSON body once, before any schema sees it, and reports the first thing that no endpoint takes:
- * nesting that is too deep, text that is not Unicode, a member that JavaScript would lose, or a card number.
+ * Pure: reads the text of a JSON body once, before any schema sees what became of it, and reports the first thing that no endpoint
+ * takes: a name that JavaScript would lose, a number that it would change, text that is not Unicode, or a card number. The text and not
+ * the value that JSON.parse makes of it: there, all this has already happened without a word (decision 0082). Called by json-body.ts.
  */
+import { parse, type ValueNode } from '@humanwhocodes/momoa';
 import { BODY_DEPTH_MAX } from '../domain/limits.ts';
 import { containsCardNumber } from './card-number.ts';
 
 export interface ScanFinding {
-  readonly code: 'invalid_json' | 'validation_failed' | 'pan_in_request';
+  readonly code: 'validation_failed' | 'pan_in_request';
   readonly pointer: string;
   readonly message: string;
 }
@@ -14,19 +16,52 @@ export interface ScanFinding {
 /** Amounts are whole minor units and may well pass the card check; everywhere else a number of that length is looked at. */
 const AMOUNT_POINTER = '/amount';
 
-/**
- * The first finding in document order, or null. Checks of each value, in order: depth → text is well-formed UTF-16 → no
- * `__proto__` → no card number, in names, in strings, and in numbers other than the amount.
- */
-export function scanBody(value: unknown, pointer = '', depth = 1): ScanFinding | null {
-  if (typeof value === 'string') return scanText(value, pointer);
-  if (typeof value === 'number') return pointer === AMOUNT_POINTER ? null : scanText(String(value), pointer);
-  if (typeof value !== 'object' || value === null) return null;
-  if (depth > BODY_DEPTH_MAX) {
-    return { code: 'invalid_json', pointer, message: `Nested deeper than ${BODY_DEPTH_MAX} levels.` };
+/** Whether there are more than BODY_DEPTH_MAX levels. `text` is valid JSON. */
+export function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/g)) {
+    if (token === '[' || token === '{') depth += 1;
+    if (token === ']' || token === '}') depth -= 1;
+    if (depth > BODY_DEPTH_MAX) return true;
   }
-  for (const [name, member] of Object.entries(value)) {
-    const finding = scanName(name, pointer) ?? scanBody(member, `${pointer}/${escapePointer(name)}`, depth + 1);
+  return false;
+}
+
+/**
+ * The first finding in document order, or null. Checks of each name, in order: no `__proto__` → well-formed UTF-16 → no card number →
+ * not there already (RFC 7493, section 2.3). Of each number: not whole by rounding alone → no card number, but in the amount.
+ * @param text valid JSON, and not too deep: the parser recurses.
+ */
+export function scanBody(text: string): ScanFinding | null {
+  return scanValue(text, parse(text, { mode: 'json', ranges: true }).body, '');
+}
+
+function scanValue(text: string, node: ValueNode, pointer: string): ScanFinding | null {
+  switch (node.type) {
+    case 'String':
+      return scanText(node.value, pointer);
+    case 'Number':
+      return scanNumber(text.slice(...(node.range ?? [])), pointer);
+    case 'Array':
+      return firstOf(node.elements, ({ value }, index) => scanValue(text, value, `${pointer}/${index}`));
+    case 'Object': {
+      const names = new Set<string>();
+      return firstOf(node.members, ({ name: key, value }) => {
+        const name = key.type === 'String' ? key.value : key.name;
+        return scanName(name, names, pointer) ?? scanValue(text, value, `${pointer}/${escapePointer(name)}`);
+      });
+    }
+    default:
+      return null;
+  }
+}
+
+function firstOf<Item>(
+  items: readonly Item[],
+  scan: (item: Item, index: number) => ScanFinding | null,
+): ScanFinding | null {
+  for (const [index, item] of items.entries()) {
+    const finding = scan(item, index);
     if (finding !== null) return finding;
   }
   return null;
@@ -37,12 +72,32 @@ export function escapePointer(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
-/** A finding in a name points at its parent: the name itself must not be repeated. */
-function scanName(name: string, parent: string): ScanFinding | null {
-  if (name === '__proto__') {
-    return { code: 'validation_failed', pointer: `${parent}/${name}`, message: 'This name cannot be used.' };
+/** A finding in a name points at its parent, unless the name may be repeated. `names`: those before it, to which it is added. */
+function scanName(name: string, names: Set<string>, parent: string): ScanFinding | null {
+  const pointer = `${parent}/${escapePointer(name)}`;
+  if (name === '__proto__') return { code: 'validation_failed', pointer, message: 'This name cannot be used.' };
+  const finding = scanText(name, parent);
+  if (finding !== null) return finding;
+  if (names.has(name)) return { code: 'validation_failed', pointer, message: 'The object has this name twice.' };
+  names.add(name);
+  return null;
+}
+
+function scanNumber(digits: string, pointer: string): ScanFinding | null {
+  const value = Number(digits);
+  if (Number.isInteger(value) && !isWhole(digits)) {
+    return { code: 'validation_failed', pointer, message: 'Not a whole number, and too long to be told from one.' };
   }
-  return scanText(name, parent);
+  return pointer === AMOUNT_POINTER ? null : (scanText(digits, pointer) ?? scanText(String(value), pointer));
+}
+
+/** Whether a number of JSON (RFC 8259, section 6) is whole as it is written: `1.0` and `1e2` are, `1e-2` is not. */
+function isWhole(digits: string): boolean {
+  const [, whole = '', fraction = '', exponent = '0'] = /^-?([0-9]+)(?:\.([0-9]+))?(?:e(.+))?$/i.exec(digits) ?? [];
+  const all = whole + fraction;
+  let zeros = 0;
+  while (zeros < all.length && all.charAt(all.length - 1 - zeros) === '0') zeros += 1;
+  return zeros === all.length || fraction.length - Number(exponent) <= zeros;
 }
 
 function scanText(text: string, pointer: string): ScanFinding | null {

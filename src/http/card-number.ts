@@ -29,6 +29,7 @@ const RUN = /(?<![0-9+])[0-9]+(?:[ -][0-9]+)*/g;
  * a run that are set as on a card; it counts when it has 13–19 digits, an issuer's first digits and a valid check digit.
  */
 export function containsCardNumber(text: string): boolean {
+  if (text.length < DIGITS_MIN) return false;
   for (const [run] of text.replaceAll(MACHINE_ID, '#').matchAll(RUN)) {
     if (run.length >= DIGITS_MIN && candidates(run.split(/[ -]/)).some(isCardNumber)) return true;
   }

@@ -171,6 +171,25 @@ describe('a field that is not valid', () => {
     expect(await refused(body, 400, 'validation_failed')).toEqual(['/metadata/__proto__']);
   });
 
+  it.each([
+    ['the amount twice', '"amount":1230', '"amount":1,"amount":1230', '/amount'],
+    ['the amount twice, once in another spelling', '"amount":1230', '"amount":1,"\\u0061mount":1230', '/amount'],
+    ['a key of metadata twice', '"amount":1230', '"amount":1230,"metadata":{"a":"b","a":"b"}', '/metadata/a'],
+    ['an amount that rounds up to a whole number', '1230', '0.99999999999999999', '/amount'],
+    ['an amount that rounds up to a greater one', '1230', '8999999999999999.9', '/amount'],
+    ['an amount that rounds down', '1230', '1.00000000000000000001', '/amount'],
+  ])('%s is refused, and nothing is charged', async (_case, part, planted, pointer) => {
+    const body = JSON.stringify(validPayment()).replace(part, planted);
+    expect(body).toContain(planted);
+    expect(await refused(body, 400, 'validation_failed')).toEqual([pointer]);
+  });
+
+  it.each(['1230.0', '123e1', '1.23E+3', '123000e-2'])('the amount %s is 1230', async (amount) => {
+    const body = JSON.stringify(validPayment()).replace('1230', amount);
+    const headers = { ...JSON_HEADERS, 'idempotency-key': freshKey() };
+    expect(await jsonOf(await postRaw('/payments', body, headers), 202)).toMatchObject({ amount: 1230 });
+  });
+
   it('all of them are listed, up to a bound, and long names are cut', async () => {
     expect(await refusedFields({ ...validPayment(), amount: 0, currency: 'XXX' })).toEqual(['/amount', '/currency']);
     const many = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`${'n'.repeat(200)}${index}`, 1]));
@@ -215,6 +234,19 @@ describe('a card number in the body', () => {
     const problem = await problemOf(response, 400, 'pan_in_request');
     expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
     expect(withoutDrawnIds(text)).not.toMatch(/4242/);
+  });
+
+  it.each(['6205500000000000004', '4.242424242424242e15', '4242424242424242.0'])(
+    'is found in the number %s, whatever JavaScript makes of it',
+    async (number) => {
+      const body = JSON.stringify({ ...validPayment(), card: 'here' }).replace('"here"', number);
+      expect(await refused(body, 400, 'pan_in_request')).toEqual(['/card']);
+    },
+  );
+
+  it('in a value that another of the same name replaces is found, and not repeated', async () => {
+    const body = `{"card":{"${PAN}":1,"${PAN}":2},${JSON.stringify({ ...validPayment(), card: 1 }).slice(1)}`;
+    expect(await refused(body, 400, 'pan_in_request')).toEqual(['/card']);
   });
 
   it('is found in a deposit and in the opening of a wallet', async () => {

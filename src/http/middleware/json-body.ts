@@ -3,8 +3,8 @@
  * before anything is stored, so a refused body leaves its key free. The routes' schemas read the body that it leaves.
  */
 import { createMiddleware } from 'hono/factory';
-import { BODY_BYTES_MAX } from '../../domain/limits.ts';
-import { scanBody } from '../body-scan.ts';
+import { BODY_BYTES_MAX, BODY_DEPTH_MAX } from '../../domain/limits.ts';
+import { isTooDeep, scanBody } from '../body-scan.ts';
 import type { AppEnv } from '../context.ts';
 import { problem } from '../problem.ts';
 
@@ -13,7 +13,7 @@ const JSON_CONTENT_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?u
 
 /**
  * Checks, in order: Content-Length → bytes that arrive, counted → content type and encoding → UTF-8 → JSON → depth →
- * text → card numbers.
+ * names, numbers, text and card numbers (body-scan.ts).
  */
 export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   if (Number(c.req.header('content-length') ?? 0) > BODY_BYTES_MAX) return tooLarge();
@@ -26,9 +26,9 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   }
   const text = decodeUtf8(bytes);
   if (text === null) return problem(c, 'invalid_json', { detail: 'The body is not valid UTF-8.' });
-  const parsed = parseJson(text);
-  if (!parsed.ok) return problem(c, 'invalid_json');
-  const finding = scanBody(parsed.value);
+  if (!isJson(text)) return problem(c, 'invalid_json');
+  if (isTooDeep(text)) return problem(c, 'invalid_json', { detail: `Nested deeper than ${BODY_DEPTH_MAX} levels.` });
+  const finding = scanBody(text);
   if (finding !== null) {
     const { code, pointer, message } = finding;
     return problem(c, code, { detail: message, errors: [{ in: 'body', pointer, message }] });
@@ -70,11 +70,12 @@ function decodeUtf8(bytes: Uint8Array): string | null {
   }
 }
 
-function parseJson(text: string): { readonly ok: true; readonly value: unknown } | { readonly ok: false } {
+function isJson(text: string): boolean {
   try {
-    return { ok: true, value: JSON.parse(text) };
+    JSON.parse(text);
+    return true;
   } catch {
     // The parser's message repeats parts of the body: it is not shown.
-    return { ok: false };
+    return false;
   }
 }

@@ -467,7 +467,7 @@ export type Overview = {
   /** The last run of the sweeper, of the whole deployment; null: none yet. */
   sweep: {
     finished_at: string;
-    /** The longest that events have waited to be recorded, where that was too long; otherwise 0. */
+    /** The longest that events have waited to be recorded, by this run and those of the eight minutes before it, where that was too long; otherwise 0. */
     outbox_age_ms: number;
     findings: Record<string, number>;
   } | null;

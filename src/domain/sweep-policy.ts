@@ -24,5 +24,13 @@ export const SWEEP_FINDINGS_MAX = 50;
 export const HOLD_OVERDUE_MS = 2 * MINUTE_MS;
 /** Events that should be in the record within a second or two: later than this, something is in their way. */
 export const OUTBOX_STALE_MS = 2 * MINUTE_MS;
+/**
+ * How long what a run has found of the outbox is told of. A saga that stands still is looked at again after STILL_MAX_MS, by the
+ * run that is then next, a minute away, and that run may be a minute late: told of for less, a group that is stuck would be seen
+ * in one minute of seven. The alert on it waits for longer than this (docs/observability/alerts.yml: 10 min).
+ */
+export const LOOK_AGAIN_MS = STILL_MAX_MS + 2 * MINUTE_MS;
+/** Reports that LOOK_AGAIN_MS may hold: one a minute, of a cron that may fire twice. */
+export const LOOK_AGAIN_RUNS_MAX = (2 * LOOK_AGAIN_MS) / MINUTE_MS;
 /** Reports that are kept: three hours of runs, one a minute. */
 export const SWEEPS_KEPT_MAX = 180;

@@ -68,3 +68,13 @@ export function notePoke(report: SweepReport, id: string, result: PokeResult): v
     note(report, { kind: 'outbox_stale', id, state, age_ms: outboxAgeMs });
   }
 }
+
+/** The longest that events have waited to be recorded, in ms, by any of these reports; 0: none of them found that they wait. */
+export function longestOutboxAgeMs(reports: readonly SweepReport[]): number {
+  const agesMs = reports.flatMap(({ counts, findings }) => [
+    // Of what is counted and not named only this is known.
+    counts.outbox_stale > 0 ? OUTBOX_STALE_MS : 0,
+    ...findings.map(({ kind, age_ms: ageMs = 0 }) => (kind === 'outbox_stale' ? ageMs : 0)),
+  ]);
+  return Math.max(0, ...agesMs);
+}

@@ -1,5 +1,6 @@
 /** The reports of the sweeper (D1), the last ones. Written by the sweeper, read by operators. */
-import type { SweepReport } from '../domain/sweep-report.ts';
+import { LOOK_AGAIN_MS, LOOK_AGAIN_RUNS_MAX } from '../domain/sweep-policy.ts';
+import { longestOutboxAgeMs, type SweepReport } from '../domain/sweep-report.ts';
 
 export interface StoredSweep {
   readonly id: number;
@@ -41,4 +42,18 @@ export async function listSweeps(
     report: JSON.parse(report) as SweepReport,
   }));
   return { sweeps, nextId: results.length > limit ? (sweeps.at(-1)?.id ?? null) : null };
+}
+
+export interface LastSweep extends StoredSweep {
+  /** By this run and those before it that ended within LOOK_AGAIN_MS of it, since each looks at some sagas only; 0: none waits. */
+  readonly outboxAgeMs: number;
+}
+
+/** The last run of the sweeper; null: none yet. Of a sweeper that has fallen silent it goes on to say what it said last. */
+export async function lastSweep(db: D1Database): Promise<LastSweep | null> {
+  const { sweeps } = await listSweeps(db, null, LOOK_AGAIN_RUNS_MAX);
+  const [last] = sweeps;
+  if (last === undefined) return null;
+  const recent = sweeps.filter(({ finishedAtMs }) => finishedAtMs > last.finishedAtMs - LOOK_AGAIN_MS);
+  return { ...last, outboxAgeMs: longestOutboxAgeMs(recent.map(({ report }) => report)) };
 }

@@ -1,7 +1,9 @@
 /** docs/observability says what there is: every series, every alert with its test and its section, every line of the log. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { MINUTE_MS } from '../../src/domain/limits.ts';
 import { FAMILIES } from '../../src/domain/metrics/families.ts';
+import { LOOK_AGAIN_MS } from '../../src/domain/sweep-policy.ts';
 
 const FOLDER = 'docs/observability';
 const read = (name: string): string => readFileSync(`${FOLDER}/${name}`, 'utf8');
@@ -53,6 +55,11 @@ test('every alert has a test that it fires, a section, and a link to it', () => 
     expect(rules).toContain(`runbook: docs/observability/alerts.md#${alert?.toLowerCase()}\n`);
   }
   expect([...page.matchAll(/^## (\w+)$/gm)].map(([, name]) => name)).toEqual(alerts);
+});
+
+test('the alert on the outbox waits until one finding is no longer told of, by a run that is late too', () => {
+  const [, minutes] = /alert: HoldfastOutboxStale\n.+\n +for: (\d+)m\n/.exec(read('alerts.yml')) ?? [];
+  expect(Number(minutes) * MINUTE_MS).toBeGreaterThan(LOOK_AGAIN_MS + MINUTE_MS);
 });
 
 test('every anchor that alerts.md and logs.md link to is there', () => {

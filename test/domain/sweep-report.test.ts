@@ -1,8 +1,11 @@
 /** What a run of the sweeper tells of what it found, and the bounds that it keeps. */
 import { describe, expect, test } from 'vitest';
+import { MINUTE_MS } from '../../src/domain/limits.ts';
 import type { PokeResult } from '../../src/domain/rpc.ts';
 import {
   HOLD_OVERDUE_MS,
+  LOOK_AGAIN_MS,
+  LOOK_AGAIN_RUNS_MAX,
   OUTBOX_STALE_MS,
   STILL_MAX_MS,
   STILL_MAX_MS_BY_STATE,
@@ -12,7 +15,14 @@ import {
   SWEEP_WALLETS_MAX,
   SWEEPS_KEPT_MAX,
 } from '../../src/domain/sweep-policy.ts';
-import { emptyReport, FINDINGS, type FindingKind, note, notePoke } from '../../src/domain/sweep-report.ts';
+import {
+  emptyReport,
+  FINDINGS,
+  type FindingKind,
+  longestOutboxAgeMs,
+  note,
+  notePoke,
+} from '../../src/domain/sweep-report.ts';
 
 const NONE: Readonly<Record<FindingKind, number>> = {
   alarm_lost: 0,
@@ -143,7 +153,36 @@ describe('the answer of an object', () => {
   });
 });
 
+describe('how long the outbox has waited', () => {
+  const stale = (outboxAgeMs: number) => told(poked({ outboxAgeMs }));
+
+  test('is the longest that any of the reports has, whichever it is', () => {
+    expect(longestOutboxAgeMs([told(poked()), stale(150_000), stale(130_000)])).toBe(150_000);
+    expect(longestOutboxAgeMs([told(poked({ outboxAgeMs: 130_000 }), poked({ outboxAgeMs: 140_000 }))])).toBe(140_000);
+  });
+
+  test('is nothing where none of them found that it waits, whatever else they found', () => {
+    expect(longestOutboxAgeMs([])).toBe(0);
+    const other = emptyReport();
+    note(other, { kind: 'hold_overdue', id: 'pay_1', age_ms: 900_000 });
+    expect(longestOutboxAgeMs([told(poked({ armed: false })), other])).toBe(0);
+  });
+
+  test('is the least that it can be where it is counted, and others took the room for names', () => {
+    const report = emptyReport();
+    for (let at = 0; at < SWEEP_FINDINGS_MAX; at += 1) note(report, { kind: 'alarm_lost', id: `pay_${at}` });
+    notePoke(report, 'pay_1', poked({ outboxAgeMs: 900_000 }));
+    expect(longestOutboxAgeMs([report])).toBe(OUTBOX_STALE_MS);
+  });
+});
+
 describe('the bounds of the sweeper', () => {
+  test('tell of the outbox until the same saga has been looked at again, by a run that is late too, and read no fewer reports', () => {
+    const againMs = Math.ceil((STILL_MAX_MS + 1) / MINUTE_MS) * MINUTE_MS;
+    expect(LOOK_AGAIN_MS).toBe(againMs + MINUTE_MS);
+    expect(LOOK_AGAIN_RUNS_MAX).toBe(16);
+  });
+
   test('leave a saga alone for longer than its own longest wait, and one that waits for a person for a day and an hour', () => {
     expect(STILL_MAX_MS).toBe(360_000);
     expect(STILL_MAX_MS_BY_STATE).toStrictEqual({ needs_attention: 90_000_000 });

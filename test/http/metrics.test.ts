@@ -1,10 +1,14 @@
 /** GET /metrics: what it says of payments that ended, of those that did not, and of parts that cannot be read. */
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test } from 'vitest';
-import { SCRAPE_ROWS_MAX } from '../../src/domain/limits.ts';
+import { MINUTE_MS, SCRAPE_ROWS_MAX } from '../../src/domain/limits.ts';
 import { BEGUN, type BooksRead, type ReconciliationProgress } from '../../src/domain/reconciliation/plan.ts';
+import { SWEEPS_KEPT_MAX } from '../../src/domain/sweep-policy.ts';
+import { emptyReport, note, type SweepReport } from '../../src/domain/sweep-report.ts';
 import { app } from '../../src/http/app.ts';
 import { lastFinishedReconciliation, sagaGauges } from '../../src/read-model/metrics.ts';
+import { noteSwept, stillSagas } from '../../src/read-model/sagas.ts';
+import { keepSweep } from '../../src/read-model/sweeps.ts';
 import { createPayment, terminal, until } from '../support/payments.ts';
 import { freshKey, pay, requestOf, runningPayment, send } from './client.ts';
 
@@ -37,6 +41,12 @@ const broken = <Binding>(): Binding =>
       },
     },
   ) as Binding;
+
+function staleReport(ageMs: number): SweepReport {
+  const report = emptyReport();
+  note(report, { kind: 'outbox_stale', id: 'pay_1', age_ms: ageMs });
+  return report;
+}
 
 /** Objects whose answers never come. */
 function silent(): Env['PROVIDER_HEALTH'] {
@@ -145,10 +155,11 @@ describe('a scrape', () => {
   });
 
   test('has what the last sweep found', async () => {
-    const report = { counts: { outbox_stale: 1 }, findings: [{ kind: 'outbox_stale', id: 'pay_1', age_ms: 130_000 }] };
-    await env.DB.prepare('INSERT INTO sweeps (started_at_ms, finished_at_ms, report) VALUES (1, ?, ?)')
-      .bind(Date.now(), JSON.stringify(report))
-      .run();
+    await keepSweep(
+      env.DB,
+      { startedAtMs: 1, finishedAtMs: Date.now(), report: staleReport(130_000) },
+      SWEEPS_KEPT_MAX,
+    );
     const samples = await scrape();
     expect(samples.holdfast_outbox_age_seconds).toBe(130);
     expect(samples['holdfast_sweep_findings{finding="outbox_stale"}']).toBe(1);
@@ -195,6 +206,68 @@ describe('a scrape', () => {
       expect(samples[`holdfast_scrape_errors{part="${part}"}`], part).toBe(lacking.includes(part) ? 1 : 0);
     }
     expect('holdfast_payments_total{status="completed"}' in samples).toBe(!lacking.includes('counters'));
+  });
+});
+
+describe('how long events have waited, as a scrape says it', () => {
+  const BEGUN_AT_MS = 1_000_000_000;
+  /** Keeps the report of a minute's run, which ended two seconds into it. */
+  const kept = (minute: number, report: SweepReport) => {
+    const startedAtMs = BEGUN_AT_MS + minute * MINUTE_MS;
+    return keepSweep(env.DB, { startedAtMs, finishedAtMs: startedAtMs + 2_000, report }, SWEEPS_KEPT_MAX);
+  };
+
+  afterEach(async () => {
+    await env.DB.prepare('DELETE FROM sweeps').run();
+  });
+
+  /** A run by the sweeper's own choice of whom to look at, of one payment that is stuck: whether it was its turn. */
+  async function run(minute: number, isStuck: boolean): Promise<boolean> {
+    const nowMs = BEGUN_AT_MS + minute * MINUTE_MS;
+    const turn = (await stillSagas(env.DB, 'payment', nowMs, 25)).map(({ id }) => id);
+    await noteSwept(env.DB, 'payment', turn, nowMs);
+    const isFound = isStuck && turn.length > 0;
+    await kept(minute, isFound ? staleReport((minute + 7) * MINUTE_MS) : emptyReport());
+    return turn.length > 0;
+  }
+
+  test('is told in every minute while a group is stuck, though a run looks at it in one of seven', async () => {
+    await withRows([{ saga_state: 'debiting' }], async () => {
+      const ages: (number | undefined)[] = [];
+      const turns: number[] = [];
+      for (let minute = 0; minute < 21; minute += 1) {
+        if (await run(minute, true)) turns.push(minute);
+        ages.push((await scrape()).holdfast_outbox_age_seconds);
+      }
+      expect(turns).toEqual([0, 7, 14]);
+      const told = (minutes: number) => Array<number>(7).fill(minutes * 60);
+      expect(ages).toEqual([...told(7), ...told(14), ...told(21)]);
+    });
+  });
+
+  test('is no longer told eight minutes after it was found, if nothing is found again', async () => {
+    await withRows([{ saga_state: 'debiting' }], async () => {
+      for (let minute = 0; minute < 8; minute += 1) await run(minute, minute === 0);
+      expect((await scrape()).holdfast_outbox_age_seconds).toBe(420);
+      await run(8, false);
+      expect((await scrape()).holdfast_outbox_age_seconds).toBe(0);
+    });
+  });
+
+  test('is what it was while the sweeper is silent: another gauge says that it is', async () => {
+    await kept(0, staleReport(130_000));
+    const samples = await scrape();
+    expect(samples.holdfast_outbox_age_seconds).toBe(130);
+    expect(samples.holdfast_sweep_age_seconds).toBeGreaterThan(600);
+  });
+
+  test('is by as many runs as there may be, if the cron fires twice each minute', async () => {
+    await kept(0, staleReport(130_000));
+    for (let minute = 1; minute < 8; minute += 1) {
+      await kept(minute, emptyReport());
+      await kept(minute, emptyReport());
+    }
+    expect((await scrape()).holdfast_outbox_age_seconds).toBe(130);
   });
 });
 

@@ -5,8 +5,10 @@ import type { Purview } from '../../src/domain/api-key.ts';
 import { publicIdFromHex } from '../../src/domain/ids.ts';
 import { HOUR_MS, MINUTE_MS } from '../../src/domain/limits.ts';
 import { BEGUN } from '../../src/domain/reconciliation/plan.ts';
+import { emptyReport, note } from '../../src/domain/sweep-report.ts';
 import { overviewSchema } from '../../src/http/schemas/overview.ts';
 import { paymentActivity, unfinishedSagas } from '../../src/read-model/overview.ts';
+import { keepSweep } from '../../src/read-model/sweeps.ts';
 import { jsonOf, post, problemOf, SCOPE, send } from './client.ts';
 
 interface Overview {
@@ -202,11 +204,11 @@ it('shows the breakers, a forced one too', async () => {
 });
 
 it('shows the last sweep and the last reconciliation that came to its end', async () => {
-  const counts = { alarm_lost: 0, outbox_stale: 1 };
-  const findings = [{ kind: 'outbox_stale', id: 'pay_1', age_ms: 90_000 }];
-  await env.DB.prepare('INSERT INTO sweeps (started_at_ms, finished_at_ms, report) VALUES (1, 2, ?)')
-    .bind(JSON.stringify({ counts, findings }))
-    .run();
+  const stale = emptyReport();
+  note(stale, { kind: 'outbox_stale', id: 'pay_1', age_ms: 190_000 });
+  // One run looks at some sagas only: the events that the first found waiting wait, though the last did not ask.
+  await keepSweep(env.DB, { startedAtMs: 1, finishedAtMs: 2, report: stale }, 9);
+  await keepSweep(env.DB, { startedAtMs: 60_001, finishedAtMs: 60_002, report: emptyReport() }, 9);
   const unread = { provider: 'acme', coverage: 'none', reason: 'http_401', lines: 0 };
   const reconciled = (id: string, provider: string | null, progress: object, atMs: number) =>
     env.DB.prepare(
@@ -219,7 +221,7 @@ it('shows the last sweep and the last reconciliation that came to its end', asyn
     reconciled('rec_2', 'acme', {}, 2_000),
   ]);
   expect(await overview()).toMatchObject({
-    sweep: { finished_at: '1970-01-01T00:00:00.002Z', outbox_age_ms: 90_000, findings: counts },
+    sweep: { finished_at: '1970-01-01T00:01:00.002Z', outbox_age_ms: 190_000, findings: { outbox_stale: 0 } },
     reconciliation: { begun_at: '1970-01-01T00:00:01.000Z', differences: 4, complete: false },
   });
 });

@@ -75,7 +75,7 @@ export const FAMILIES = {
   outboxAge: family(
     'holdfast_outbox_age_seconds',
     'gauge',
-    'Of the last sweep: the longest that events have waited to be recorded, where that was too long; otherwise 0.',
+    'By the sweeps of the last eight minutes: the longest that events have waited to be recorded, where that was too long; otherwise 0.',
   ),
   sweepAge: family('holdfast_sweep_age_seconds', 'gauge', 'Since the last run of the sweeper ended.'),
   sweepFindings: family('holdfast_sweep_findings', 'gauge', 'What the last run of the sweeper found.', 'finding'),

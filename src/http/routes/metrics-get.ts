@@ -11,7 +11,7 @@ import type { BreakerView } from '../../domain/provider-health.ts';
 import { FINDINGS } from '../../domain/sweep-report.ts';
 import { readCounters } from '../../read-model/audit.ts';
 import { lastFinishedReconciliation, recordGauges, sagaGauges } from '../../read-model/metrics.ts';
-import { listSweeps } from '../../read-model/sweeps.ts';
+import { lastSweep } from '../../read-model/sweeps.ts';
 import { errorText, logLine } from '../../telemetry/log.ts';
 import { readBreakers } from '../breakers.ts';
 import type { App, AppContext } from '../context.ts';
@@ -108,12 +108,11 @@ async function sagas(c: AppContext, nowMs: number): Promise<Sample[]> {
 }
 
 async function sweeps(c: AppContext, nowMs: number): Promise<Sample[]> {
-  const last = (await listSweeps(c.env.DB, null, 1)).sweeps[0];
-  if (last === undefined) return [];
-  const { counts, findings } = last.report;
-  const waitsMs = findings.filter(({ kind }) => kind === 'outbox_stale').map(({ age_ms: ageMs }) => ageMs ?? 0);
+  const last = await lastSweep(c.env.DB);
+  if (last === null) return [];
+  const { counts } = last.report;
   return [
-    sample('outboxAge', {}, seconds(Math.max(0, ...waitsMs))),
+    sample('outboxAge', {}, seconds(last.outboxAgeMs)),
     sample('sweepAge', {}, seconds(nowMs - last.finishedAtMs)),
     ...FINDINGS.map((finding) => sample('sweepFindings', { finding }, counts[finding] ?? 0)),
   ];

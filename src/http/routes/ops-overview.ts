@@ -9,7 +9,7 @@ import { OVERVIEW_PAYMENTS_MAX, SCRAPE_ROWS_MAX } from '../../domain/limits.ts';
 import { countPresentLetters } from '../../read-model/dead-letters.ts';
 import { lastFinishedReconciliation } from '../../read-model/metrics.ts';
 import { paymentActivity, unfinishedSagas } from '../../read-model/overview.ts';
-import { listSweeps, type StoredSweep } from '../../read-model/sweeps.ts';
+import { type LastSweep, lastSweep } from '../../read-model/sweeps.ts';
 import { readBreakers } from '../breakers.ts';
 import type { App } from '../context.ts';
 import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
@@ -47,7 +47,7 @@ export function opsOverview(app: App): void {
       countPresentLetters(DB, purview, SCRAPE_ROWS_MAX),
       // What concerns the whole deployment is for platform keys.
       purview.isPlatform ? readBreakers(c) : [],
-      purview.isPlatform ? listSweeps(DB, null, 1) : { sweeps: [] },
+      purview.isPlatform ? lastSweep(DB) : null,
       purview.isPlatform ? lastFinishedReconciliation(DB, purview.mode) : null,
     ]);
     return c.json(
@@ -67,7 +67,7 @@ export function opsOverview(app: App): void {
         sagas_truncated: unfinished.truncated,
         dead_letters: letters.map(({ queue, count }) => ({ queue, present: count })),
         breakers: breakers.flatMap(({ provider, views }) => breakersOf(provider, views)),
-        sweep: sweepView(swept.sweeps[0]),
+        sweep: sweepView(swept),
         reconciliation:
           reconciled === null
             ? null
@@ -82,13 +82,11 @@ export function opsOverview(app: App): void {
   });
 }
 
-function sweepView(sweep: StoredSweep | undefined) {
-  if (sweep === undefined) return null;
-  const { counts, findings } = sweep.report;
-  const waitsMs = findings.filter(({ kind }) => kind === 'outbox_stale').map(({ age_ms: ageMs }) => ageMs ?? 0);
+function sweepView(sweep: LastSweep | null) {
+  if (sweep === null) return null;
   return {
     finished_at: toTimestamp(sweep.finishedAtMs),
-    outbox_age_ms: Math.max(0, ...waitsMs),
-    findings: { ...counts },
+    outbox_age_ms: sweep.outboxAgeMs,
+    findings: { ...sweep.report.counts },
   };
 }

@@ -56,7 +56,8 @@ export const overviewSchema = z
       .object({
         finished_at: timestamp,
         outbox_age_ms: count.openapi({
-          description: 'The longest that events have waited to be recorded, where that was too long; otherwise 0.',
+          description:
+            'The longest that events have waited to be recorded, by this run and those of the eight minutes before it, where that was too long; otherwise 0.',
         }),
         findings: z.record(z.string(), count),
       })

@@ -134,6 +134,7 @@ async function deploy({ env, set, url, yes, config: file }: Options): Promise<vo
     },
     makeKey: (origin) => makeKey(origin, secrets),
     say,
+    interrupted: interrupted(),
   });
   say('Deployed, up and closed.');
 }
@@ -157,10 +158,14 @@ async function makeKey(origin: string, secrets: ReadonlyMap<string, string>): Pr
     env: { ...process.env, HOLDFAST_API_KEY: '', [API_KEY_SECRET]: secrets.get(API_KEY_SECRET) ?? '' },
   });
   const [code] = await once(keys, 'exit');
-  if (code === 0) return;
-  throw new DeployError(
-    `Deployed, and no key was made, by a secret that nobody knows: npm run deploy -- --env … --set ${API_KEY_SECRET}`,
-  );
+  if (code !== 0) throw new DeployError('Deployed, and the first key was not made.');
+}
+
+/** From now on Ctrl-C ends the run with a word; a second one ends it as ever. */
+function interrupted(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    process.once('SIGINT', () => reject(new DeployError('Interrupted.')));
+  });
 }
 
 async function confirmed(): Promise<boolean> {
@@ -197,5 +202,6 @@ try {
 } catch (error) {
   if (!(error instanceof DeployError) && !(error instanceof TypeError && 'code' in error)) throw error;
   console.error(error.message);
-  process.exitCode = 1;
+  // And not by its own end: the step that was interrupted may still wait.
+  process.exit(1);
 }

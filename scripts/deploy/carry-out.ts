@@ -1,5 +1,6 @@
 /**
- * Carries out a plan, step by step, saying each. Every step can be run again: what a broken run has done, the next one finds.
+ * Carries out a plan, step by step, saying each. Every step can be run again: what a broken run has done, the next one finds. The one thing
+ * that it cannot find is a secret made by chance: a run that breaks off between that and its key says so.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { checkDeployed } from './check.ts';
 import { DeployError } from './fail.ts';
 import { type Step, toldStep } from './plan.ts';
+import { API_KEY_SECRET } from './secrets.ts';
 import { mustRun, type Wrangler } from './wrangler.ts';
 
 export interface Work {
@@ -22,43 +24,64 @@ export interface Work {
   /** Makes an API key at an address, and shows it. */
   readonly makeKey: (url: string) => Promise<void>;
   readonly say: (line: string) => void;
+  /** Rejects when the person who waits has had enough; never resolves. */
+  readonly interrupted: Promise<never>;
 }
 
-/** @throws DeployError at the first step that fails; what was done before it stays. */
+/** The next run would find the secret set, and have no reason to make another. */
+const NO_KEY = `No API key was made with the ${API_KEY_SECRET} that was made by chance, and nobody knows it. To make both anew: npm run deploy -- --env … --set ${API_KEY_SECRET}`;
+
+/**
+ * @throws DeployError at the first step that fails, or when it is interrupted; what was done before it stays. Between a secret made
+ * by chance and its key it says how to get one.
+ */
 export async function carryOut(steps: readonly Step[], work: Work): Promise<void> {
+  const isMade = steps.some((step) => step.do === 'first_key');
+  let isKeyless = false;
   let url = work.url;
-  for (const step of steps) {
-    work.say(toldStep(step));
-    switch (step.do) {
-      case 'create_database':
-        await mustRun(work.wrangler, ['d1', 'create', step.name]);
-        await work.refreshConfig();
-        break;
-      case 'create_queue':
-        await mustRun(work.wrangler, ['queues', 'create', step.name]);
-        break;
-      case 'create_bucket':
-        await mustRun(work.wrangler, ['r2', 'bucket', 'create', step.name]);
-        break;
-      case 'migrate':
-        await mustRun(work.wrangler, ['d1', 'migrations', 'apply', 'DB', '--remote', '--config', work.configFile]);
-        break;
-      case 'set_secrets':
-        await setSecrets(step.names, work);
-        break;
-      case 'deploy': {
-        const deployedTo = await deployWorker(work);
-        url = work.url ?? deployedTo;
-        break;
-      }
-      case 'check':
-        await checkDeployed(known(url));
-        work.say(`         ${known(url)}`);
-        break;
-      case 'first_key':
-        await work.makeKey(known(url));
-        break;
+  try {
+    for (const step of steps) {
+      work.say(toldStep(step));
+      // Before it is known to be set: a call that fails may have set it.
+      isKeyless ||= isMade && step.do === 'set_secrets';
+      url = await Promise.race([take(step, work, url), work.interrupted]);
     }
+  } catch (error) {
+    if (!isKeyless) throw error;
+    throw new DeployError(`${error instanceof Error ? error.message : String(error)}\n${NO_KEY}`, { cause: error });
+  }
+}
+
+/** Answers where the Worker answers, as far as that is known after the step. */
+async function take(step: Step, work: Work, url: string | null): Promise<string | null> {
+  switch (step.do) {
+    case 'create_database':
+      await mustRun(work.wrangler, ['d1', 'create', step.name]);
+      await work.refreshConfig();
+      return url;
+    case 'create_queue':
+      await mustRun(work.wrangler, ['queues', 'create', step.name]);
+      return url;
+    case 'create_bucket':
+      await mustRun(work.wrangler, ['r2', 'bucket', 'create', step.name]);
+      return url;
+    case 'migrate':
+      await mustRun(work.wrangler, ['d1', 'migrations', 'apply', 'DB', '--remote', '--config', work.configFile]);
+      return url;
+    case 'set_secrets':
+      await setSecrets(step.names, work);
+      return url;
+    case 'deploy': {
+      const deployedTo = await deployWorker(work);
+      return work.url ?? deployedTo;
+    }
+    case 'check':
+      await checkDeployed(known(url));
+      work.say(`         ${known(url)}`);
+      return url;
+    case 'first_key':
+      await work.makeKey(known(url));
+      return url;
   }
 }
 

@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 import { secretsToSet, terminalAsker } from '../../scripts/deploy/ask.ts';
-import { carryOut } from '../../scripts/deploy/carry-out.ts';
+import { carryOut, type Work } from '../../scripts/deploy/carry-out.ts';
 import { checkDeployed } from '../../scripts/deploy/check.ts';
 import { configOf, ENVIRONMENTS, wantedBy, withDatabaseIds } from '../../scripts/deploy/config.ts';
 import { type Found, planOf, toldPlan } from '../../scripts/deploy/plan.ts';
@@ -233,31 +233,90 @@ describe('a plan', () => {
     expect(planOf(wanted, empty, ['API_KEY_SECRET'], true).at(-1)?.do).toBe('first_key');
   });
 
+  /** Every call of wrangler succeeds but those that begin with `failsAt`. */
+  const workAt = (url: string, calls: string[], failsAt?: string): Work => ({
+    wrangler: async (args, options) => {
+      const call = args.join(' ');
+      calls.push(call);
+      if (failsAt !== undefined && call.startsWith(failsAt)) return { code: 1, stdout: '', all: 'connection reset' };
+      const output = options?.env?.WRANGLER_OUTPUT_FILE_PATH;
+      if (output !== undefined) writeFileSync(output, '{"type":"deploy","targets":["https://elsewhere.test"]}\n');
+      return { code: 0, stdout: '', all: '' };
+    },
+    configFile: 'c.json',
+    tag: 'abc',
+    secrets: new Map(),
+    url,
+    refreshConfig: async () => undefined,
+    makeKey: async (at) => {
+      calls.push(`key ${at}`);
+    },
+    say: () => undefined,
+    interrupted: new Promise(() => undefined),
+  });
+
   test('is carried out where --url says, too: deployed, checked and given its key there', async () => {
     const { origin, server } = await answering({ '/health': 200, '/payments': 401 });
-    const [calls, keys]: [string[], string[]] = [[], []];
-    await carryOut(planOf(wanted, whole, [], true), {
-      wrangler: async (args, options) => {
-        calls.push(args.join(' '));
-        writeFileSync(
-          options?.env?.WRANGLER_OUTPUT_FILE_PATH ?? '',
-          '{"type":"deploy","targets":["https://elsewhere.test"]}\n',
-        );
-        return { code: 0, stdout: '', all: '' };
-      },
-      configFile: 'c.json',
-      tag: 'abc',
-      secrets: new Map(),
-      url: origin,
-      refreshConfig: async () => undefined,
-      makeKey: async (at) => {
-        keys.push(at);
-      },
-      say: () => undefined,
-    });
-    expect(calls).toEqual(['deploy --config c.json --tag abc']);
-    expect(keys).toEqual([origin]);
+    const calls: string[] = [];
+    await carryOut(planOf(wanted, whole, [], true), workAt(origin, calls));
+    expect(calls).toEqual(['deploy --config c.json --tag abc', `key ${origin}`]);
     server.close();
+  });
+
+  describe('that breaks off', () => {
+    const CLOSED = { '/health': 200, '/payments': 401 };
+    const OPEN = { ...CLOSED, '/payments': 200 };
+    const UNCONFIGURED = { ...CLOSED, '/payments': 503 };
+    const ADVICE = '--set API_KEY_SECRET';
+    const failedKey = { makeKey: () => Promise.reject(new Error('no answer')) };
+    const { promise: interrupted, reject: interrupt } = Promise.withResolvers<never>();
+    /** Ctrl-C while the check waits for the Worker. */
+    const byHand = {
+      interrupted,
+      say: (line: string) => {
+        if (line.startsWith('check')) interrupt(new Error('Interrupted.'));
+      },
+    };
+
+    async function broken(found: Found, isMade: boolean, { failsAt, answers = CLOSED, ...changes }: Break) {
+      const { origin, server } = await answering(answers);
+      const steps = planOf(wanted, found, ['API_KEY_SECRET'], isMade);
+      try {
+        await carryOut(steps, { ...workAt(origin, [], failsAt), ...changes });
+        return 'nothing';
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      } finally {
+        server.close();
+      }
+    }
+    interface Break extends Partial<Work> {
+      readonly failsAt?: string;
+      readonly answers?: Readonly<Record<string, number>>;
+    }
+
+    test.each<[string, Found, Break, string]>([
+      ['while a new Worker gets it', empty, { failsAt: 'secret bulk' }, 'connection reset'],
+      ['while one that is there gets it', whole, { failsAt: 'secret bulk' }, 'connection reset'],
+      ['at the deploy that follows it', whole, { failsAt: 'deploy' }, 'connection reset'],
+      ['at the check', empty, { answers: OPEN }, 'IS OPEN'],
+      ['by hand', empty, { answers: UNCONFIGURED, ...byHand }, 'Interrupted.'],
+      ['at the key', empty, failedKey, 'no answer'],
+    ])('between a secret made by chance and its key, %s, says how to get one', async (_when, found, how, why) => {
+      const said = await broken(found, true, how);
+      expect(said).toContain(why);
+      expect(said).toContain(ADVICE);
+    });
+
+    test.each<[string, boolean, Break]>([
+      ['before the secret, which the next run makes', true, { failsAt: 'd1 migrations' }],
+      ['at the deploy before it', true, { failsAt: 'deploy' }],
+      ['where somebody knows the secret', false, { answers: OPEN }],
+    ])('%s, says nothing of it', async (_when, isMade, how) => {
+      const said = await broken(empty, isMade, how);
+      expect(said).not.toBe('nothing');
+      expect(said).not.toContain(ADVICE);
+    });
   });
 
   test('is told: what is found, then what is done', () => {

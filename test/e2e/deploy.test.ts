@@ -73,12 +73,20 @@ interface Ended {
   readonly output: string;
   /** The calls that change something. */
   readonly changes: readonly string[];
+  /** Since Ctrl-C; NaN where there was none. */
+  readonly lingeredMs: number;
 }
 
-async function deploy(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+/** @param interruptAt Ctrl-C when it has begun the step that is told so. */
+async function deploy(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  interruptAt?: string,
+): Promise<Ended> {
   writeFileSync(`${file}.calls`, '');
+  let interruptedAtMs = Number.NaN;
   const ended = await new Promise<{ code: number; output: string }>((resolve) => {
-    execFile(
+    const child = execFile(
       process.execPath,
       ['scripts/deploy.ts', ...args],
       {
@@ -95,11 +103,20 @@ async function deploy(args: readonly string[], env: Readonly<Record<string, stri
       (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: `${stdout}${stderr}` }),
     );
+    let said = '';
+    child.stdout?.on('data', (chunk: string) => {
+      said += chunk;
+      // In the plan it is indented.
+      if (interruptAt !== undefined && said.includes(`\n${interruptAt}`)) {
+        interruptedAtMs = Date.now();
+        child.kill('SIGINT');
+      }
+    });
   });
   const changes = calls().filter(
     (call) => !/^(whoami|d1 list|d1 migrations list|queues info|r2 bucket info|secret list)/.test(call),
   );
-  return { ...ended, changes };
+  return { ...ended, changes, lingeredMs: Date.now() - interruptedAtMs };
 }
 
 const kinds = (changes: readonly string[]): string[] => [
@@ -171,6 +188,17 @@ describe('npm run deploy', () => {
     // Nothing twice.
     const made = broken.changes.filter((call) => call.includes('create') && !call.startsWith(failsAt));
     expect(resumed.changes.filter((call) => made.includes(call))).toEqual([]);
+  });
+
+  test('interrupted while it waits it says so and ends at once, and the next run does the rest', async () => {
+    const { url } = read();
+    // Nobody answers there, so the check waits for a minute.
+    change({ url: 'http://127.0.0.1:9' });
+    const { code, output, lingeredMs } = await deploy(['--env', 'sandbox'], KEY, 'check ');
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringMatching(/\nInterrupted\.\n$/) });
+    expect(lingeredMs).toBeLessThan(10_000);
+    change({ url });
+    expect(await deploy(['--env', 'sandbox'])).toMatchObject({ code: 0, changes: [expect.stringMatching(/^deploy/)] });
   });
 
   test('refuses an open or half configuration, before it asks the account for anything', async () => {

@@ -56,6 +56,13 @@ export function base62(value: bigint): string {
 /** Ids that clients choose (wallets, services, customers): 1–64 of letters, digits, `-`, `_`, `.`, `:`. */
 export const CLIENT_ID_PATTERN = new RegExp(`^[A-Za-z0-9._:-]{1,${CLIENT_ID_LENGTH_MAX}}$`);
 
+/** The same, but for `.` and `..`: wallets are in paths, and those are dot segments there (decision 0078). */
+export const WALLET_ID_PATTERN = new RegExp(
+  `^(?:[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,${CLIENT_ID_LENGTH_MAX - 1}}|` +
+    `\\.[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,${CLIENT_ID_LENGTH_MAX - 2}}|` +
+    `\\.\\.[A-Za-z0-9._:-]{1,${CLIENT_ID_LENGTH_MAX - 2}})$`,
+);
+
 /** Who a request acts for. Every object's name begins with it, so tenants and modes can never meet. */
 export interface Scope {
   readonly merchant: string;

@@ -6,6 +6,7 @@ import {
   hexFromPublicId,
   publicIdFromHex,
   sagaObjectName,
+  WALLET_ID_PATTERN,
   walletObjectName,
 } from '../../src/domain/ids.ts';
 import { CLIENT_ID_LENGTH_MAX } from '../../src/domain/limits.ts';
@@ -79,6 +80,25 @@ describe('an id that a client chooses', () => {
     ['with a NUL', 'a\0'],
   ])('%s is refused', (_what, id) => {
     expect(id).not.toMatch(CLIENT_ID_PATTERN);
+  });
+});
+
+describe('the id of a wallet', () => {
+  const alphabet = ['a', 'Z', '0', '.', '_', ':', '-', '/', ' ', 'é', '|'];
+  const upToThree = ['', ...alphabet].flatMap((a) =>
+    ['', ...alphabet].flatMap((b) => ['', ...alphabet].map((c) => a + b + c)),
+  );
+  const long = ['x', '.', '..', '...'].flatMap((start) =>
+    [CLIENT_ID_LENGTH_MAX, CLIENT_ID_LENGTH_MAX + 1].flatMap((length) => [
+      start.padEnd(length, 'x'),
+      start.padEnd(length, '.'),
+    ]),
+  );
+
+  test('is that of any other thing, but no dot segment', () => {
+    for (const id of [...upToThree, ...long, 'wal-1234', 'a\n', '..\n']) {
+      expect(WALLET_ID_PATTERN.test(id), id).toBe(CLIENT_ID_PATTERN.test(id) && id !== '.' && id !== '..');
+    }
   });
 });
 

@@ -187,6 +187,13 @@ describe('GET /idempotency-keys/{key}', () => {
     expect(await jsonOf<Key>(await describeKey(key), 200)).toMatchObject({ payment_id: paymentIdOfKey(key) });
   });
 
+  it('is asked for a key that is a dot segment in quotes', async () => {
+    expect((await pay('..', runningPayment())).status).toBe(202);
+    expect(await jsonOf<Key>(await send('/idempotency-keys/%22..%22'), 200)).toMatchObject({
+      payment_id: paymentIdOfKey('..'),
+    });
+  });
+
   it.each([
     ['a b', '', 'idempotency_key_invalid'],
     ['x'.repeat(256), '', 'idempotency_key_invalid'],

@@ -35,6 +35,16 @@ describe('POST /wallets', () => {
     expect(await jsonOf(await send(`/wallets/${id}`), 200)).toEqual(wallet);
   });
 
+  it.each(['.', '..'])('refuses the id %s, which no path can hold', async (id) => {
+    const { errors } = await problemOf(await open({ id, currency: 'USD' }), 400, 'validation_failed');
+    expect(errors).toMatchObject([{ pointer: '/id' }]);
+  });
+
+  it.each(['...', '.a', '..a', 'a..'])('takes the id %s, and the path holds it', async (id) => {
+    expect((await open({ id, currency: 'USD' })).status).toBeLessThan(300);
+    expect(await jsonOf(await send(`/wallets/${id}`), 200)).toMatchObject({ id });
+  });
+
   it('again under the same id and currency is 200, the wallet as it is', async () => {
     const id = await opened();
     await deposit(id, freshKey(), { amount: 5, currency: 'USD' });

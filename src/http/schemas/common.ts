@@ -3,7 +3,7 @@
  * (money.ts, ids.ts, limits.ts); the OpenAPI metadata beside it says the same to readers.
  */
 import { z } from '@hono/zod-openapi';
-import { CLIENT_ID_PATTERN } from '../../domain/ids.ts';
+import { CLIENT_ID_PATTERN, WALLET_ID_PATTERN } from '../../domain/ids.ts';
 import { AMOUNT_MINOR_MAX, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, REFERENCE_LENGTH_MAX } from '../../domain/limits.ts';
 import { isAmountMinor, isCurrency } from '../../domain/money.ts';
 import { CURSOR_LENGTH_MAX } from '../cursor.ts';
@@ -32,6 +32,12 @@ export function clientId(example: string) {
     .regex(CLIENT_ID_PATTERN, 'Must be 1 to 64 letters, digits, "-", "_", "." or ":".')
     .openapi({ example });
 }
+
+/** The id of a wallet that is to be made or used. */
+export const walletId = z
+  .string()
+  .regex(WALLET_ID_PATTERN, 'Must be 1 to 64 letters, digits, "-", "_", "." or ":", and not "." or "..".')
+  .openapi({ example: 'wal-1234' });
 
 /** No control characters, no line or paragraph separators, no halves of surrogate pairs. */
 export const referenceText = z

@@ -9,7 +9,7 @@ import {
   TOKEN_LENGTH_MAX,
 } from '../../domain/limits.ts';
 import { PAYMENT_METHODS, PAYMENT_STATUSES } from '../../domain/payment.ts';
-import { amountMinor, clientId, currencyCode, instant, listOf, referenceText, timestamp } from './common.ts';
+import { amountMinor, clientId, currencyCode, instant, listOf, referenceText, timestamp, walletId } from './common.ts';
 
 const method = z.enum(PAYMENT_METHODS).openapi({
   description:
@@ -29,7 +29,7 @@ const metadata = z
 /** Body of `POST /payments`. Strict: a field that is not here is an error. */
 export const paymentRequestSchema = z
   .strictObject({
-    wallet_id: clientId('wal-1234'),
+    wallet_id: walletId,
     service_id: clientId('abc-1234'),
     amount: amountMinor,
     currency: currencyCode,

@@ -4,13 +4,13 @@
 import { z } from '@hono/zod-openapi';
 import { CLIENT_ID_PATTERN } from '../../domain/ids.ts';
 import { ENTRY_TYPES } from '../../domain/rpc.ts';
-import { amountMinor, clientId, currencyCode, listOf, referenceText, timestamp } from './common.ts';
+import { amountMinor, currencyCode, listOf, referenceText, timestamp, walletId } from './common.ts';
 
 const balance = z.number().int().nonnegative();
 
 /** Body of `POST /wallets`. */
 export const walletOpenSchema = z
-  .strictObject({ id: clientId('wal-1234').optional(), currency: currencyCode })
+  .strictObject({ id: walletId.optional(), currency: currencyCode })
   .openapi('WalletOpen');
 
 /** Body of `POST /wallets/{id}/deposits`. */

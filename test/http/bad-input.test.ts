@@ -53,6 +53,9 @@ describe('a body that cannot be read', () => {
     ['text/plain', { 'content-type': 'text/plain' }],
     ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['another charset', { 'content-type': 'application/json; charset=iso-8859-1' }],
+    ['another charset after an empty parameter', { 'content-type': 'application/json;;charset=latin1' }],
+    ['half a quoted charset', { 'content-type': 'application/json; charset="utf-8' }],
+    ['white space within the type', { 'content-type': 'application /json' }],
     ['JSON in name only', { 'content-type': 'application/jsonish' }],
     ['no type at all', { 'content-type': '' }],
     ['an encoding', { 'content-type': 'application/json', 'content-encoding': 'gzip' }],
@@ -60,12 +63,20 @@ describe('a body that cannot be read', () => {
     await refused(JSON.stringify(validPayment()), 415, 'unsupported_media_type', headers);
   });
 
-  it.each(['application/json; charset=utf-8', 'application/json;charset="UTF-8"', 'application/vnd.api+json'])(
-    'does not include %s',
-    async (type) => {
-      await jsonOf(await pay(freshKey(), validPayment(), { 'content-type': type }), 202);
-    },
-  );
+  it.each([
+    'application/json; charset=utf-8',
+    'application/json;charset="UTF-8"',
+    'application/json ; charset=utf-8',
+    'application/json\t;\tcharset=utf-8 ;',
+    'application/json;',
+    'application/json;;charset=utf-8',
+    'APPLICATION/JSON',
+    'application/vnd.api+json',
+    'application/vnd.api2+json',
+    'application/vnd.a.b+c_d-2+json;charset=utf-8',
+  ])('does not include %s', async (type) => {
+    await jsonOf(await pay(freshKey(), validPayment(), { 'content-type': type }), 202);
+  });
 });
 
 describe('a body that is too large', () => {
@@ -129,6 +140,7 @@ describe('a field that is not valid', () => {
     ['no method', { method: undefined }, '/method'],
     ['a wallet id with a space', { wallet_id: 'wal 1' }, '/wallet_id'],
     ['a wallet id with a separator of ours', { wallet_id: 'other|live|wal' }, '/wallet_id'],
+    ['a wallet id that is a dot segment', { wallet_id: '..' }, '/wallet_id'],
     ['an empty wallet id', { wallet_id: '' }, '/wallet_id'],
     ['a wallet id of 65 characters', { wallet_id: long(65) }, '/wallet_id'],
     ['a wallet id that is an object', { wallet_id: { id: 'wal-1' } }, '/wallet_id'],

@@ -8,8 +8,10 @@ import { isTooDeep, scanBody } from '../body-scan.ts';
 import type { AppEnv } from '../context.ts';
 import { problem } from '../problem.ts';
 
+/** JSON, or what is built on it (RFC 6838, sections 4.2 and 4.2.8). */
+const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json$/i;
 /** RFC 8259: JSON is UTF-8; a charset parameter may say so. */
-const JSON_CONTENT_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
+const UTF_8 = /^charset=(?:utf-8|"utf-8")$/i;
 
 /**
  * Checks, in order: Content-Length → bytes that arrive, counted → content type and encoding → UTF-8 → JSON → depth →
@@ -21,7 +23,7 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   if (bytes === null) return tooLarge();
 
   const encoding = c.req.header('content-encoding') ?? 'identity';
-  if (!JSON_CONTENT_TYPE.test(c.req.header('content-type') ?? '') || encoding !== 'identity') {
+  if (!isJsonType(c.req.header('content-type') ?? '') || encoding !== 'identity') {
     return problem(c, 'unsupported_media_type', { detail: 'Send application/json in UTF-8, without an encoding.' });
   }
   const text = decodeUtf8(bytes);
@@ -33,14 +35,22 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
     const { code, pointer, message } = finding;
     return problem(c, code, { detail: message, errors: [{ in: 'body', pointer, message }] });
   }
-  // The stream is spent: the schema's validator reads this one.
-  c.req.raw = new Request(c.req.url, { method: c.req.method, headers: c.req.raw.headers, body: text });
+  // The stream is spent: the schema's validator reads this one. It knows fewer names of JSON.
+  const headers = new Headers(c.req.raw.headers);
+  headers.set('Content-Type', 'application/json');
+  c.req.raw = new Request(c.req.url, { method: c.req.method, headers, body: text });
   return next();
 
   function tooLarge(): Response {
     return problem(c, 'payload_too_large', { detail: `A body has at most ${BODY_BYTES_MAX} bytes.` });
   }
 });
+
+/** White space stands around a semicolon, and a parameter may be empty (RFC 9110, section 5.6.6). */
+function isJsonType(contentType: string): boolean {
+  const [type = '', ...parameters] = contentType.split(';').map((part) => part.trim());
+  return JSON_TYPE.test(type) && parameters.every((parameter) => parameter === '' || UTF_8.test(parameter));
+}
 
 /** The bytes of a body, or null as soon as there are more than BODY_BYTES_MAX of them. */
 async function readBounded(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array | null> {

@@ -41,13 +41,9 @@ export function holdsCardNumber(part: string): boolean {
   return containsCardNumber(part) || (part.includes('%') && containsCardNumber(decoded(part)));
 }
 
+/** Escape by escape, so that one that is broken hides no other. */
 function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    // A stray percent sign: it was looked at as it is.
-    return part;
-  }
+  return part.replaceAll(/%[0-7][0-9a-f]/gi, decodeURIComponent);
 }
 
 function candidates(groups: readonly string[]): string[] {

@@ -43,7 +43,7 @@ export function problem(c: AppContext, code: ApiErrorCode, options: ProblemOptio
     title,
     status,
     detail: options.detail ?? `${title}.`,
-    instance: instanceOf(c.req.path).slice(0, ERROR_TEXT_LENGTH_MAX),
+    instance: instanceOf(new URL(c.req.url).pathname),
     code,
     retryable,
     request_id: c.get('requestId'),
@@ -60,9 +60,17 @@ export function problem(c: AppContext, code: ApiErrorCode, options: ProblemOptio
   });
 }
 
-/** The path, and no card number that stands in it. */
-function instanceOf(path: string): string {
-  return holdsCardNumber(path) ? path.replaceAll(/[0-9]/g, '*') : path;
+/**
+ * The path as a URI reference (RFC 9457, section 3.1.5), cut to ERROR_TEXT_LENGTH_MAX; a segment that holds a card number is `*`. The URL parser
+ * leaves some characters as they are that RFC 3986 wants encoded, and a path that begins with two slashes would name a host.
+ */
+function instanceOf(pathname: string): string {
+  const segments = pathname.split('/').map((segment) => (holdsCardNumber(segment) ? '*' : segment));
+  const path = segments
+    .join('/')
+    .replaceAll(/%(?![0-9a-f]{2})/gi, '%25')
+    .replaceAll(/[^\w.~!$&'()*+,;=:@%/-]/g, encodeURIComponent);
+  return (path.startsWith('//') ? `/.${path}` : path).slice(0, ERROR_TEXT_LENGTH_MAX).replace(/%.?$/, '');
 }
 
 /** A field's name can be as long as the body: what is repeated of it is bounded. */

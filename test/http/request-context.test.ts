@@ -131,3 +131,27 @@ describe('the log', () => {
     expect(Object.keys(line)).toEqual(['event', 'code']);
   });
 });
+
+describe('the instance of a problem', () => {
+  it.each([
+    ['/nowhere/a%20b/%C3%A9', '/nowhere/a%20b/%C3%A9'],
+    ['/payments/pay%2F1', '/payments/pay%2F1'],
+    ['/nowhere/é b', '/nowhere/%C3%A9%20b'],
+    ['/nowhere/a|b[c]', '/nowhere/a%7Cb%5Bc%5D'],
+    ['/nowhere/100%', '/nowhere/100%25'],
+    ['//elsewhere.io/x', '/.//elsewhere.io/x'],
+    ['/nowhere?a=b', '/nowhere'],
+  ])('of %s is a reference to it: %s', async (path, instance) => {
+    const body = await jsonOf<{ instance: string }>(await send(path), 404);
+    expect(body.instance).toBe(instance);
+    expect(new URL(instance, 'https://holdfast.test').host).toBe('holdfast.test');
+  });
+
+  it('is cut where it is long, and not within an escape', async () => {
+    for (const start of ['a', 'ab', 'abc']) {
+      const { instance } = await jsonOf<{ instance: string }>(await send(`/${start}${'%20'.repeat(500)}`), 404);
+      expect(instance.length).toBeLessThanOrEqual(500);
+      expect(instance).toMatch(/^\/[a-c]+(?:%20)+$/);
+    }
+  });
+});

@@ -578,7 +578,7 @@ export type DeadLettersRedriveRequest = {
   /** Or the letters that are present and fit; `{}`: all. */
   filter?: {
     queue?: string;
-    /** An event type, or `publication`. */
+    /** An event type, `publication` or `wallet_opened`. */
     message_type?: string;
     /** The id of a payment, a refund or a webhook endpoint. */
     entity_id?: string;
@@ -1276,7 +1276,7 @@ export interface Operations {
   listDeadLetters: {
     query?: {
       queue?: string | undefined;
-      /** An event type, or `publication`. */
+      /** An event type, `publication` or `wallet_opened`. */
       message_type?: string | undefined;
       /** The id of a payment, a refund or a webhook endpoint. */
       entity_id?: string | undefined;

@@ -4,7 +4,7 @@
  */
 import { envelopeSchema } from './events/envelope.ts';
 import type { Scope } from './ids.ts';
-import { publicationSchema } from './messages.ts';
+import { type RecordMessage, recordMessageSchema } from './messages.ts';
 import type { Redrivable } from './rpc.ts';
 
 export const DEAD_LETTER_STATUSES = ['present', 'redriven', 'discarded'] as const;
@@ -16,9 +16,6 @@ export const DEAD_LETTER_SERIES = {
   redriven: 'dead_letters.redriven',
   discarded: 'dead_letters.discarded',
 } as const;
-
-/** `message_type` of a run of events on its way to the record, which is no event itself. */
-export const PUBLICATION_TYPE = 'publication';
 
 /** What a message says of itself; all null for one that nobody can read. */
 export interface MessageIdentity {
@@ -50,17 +47,24 @@ export function identityOf(body: unknown): MessageIdentity {
       mode: metadata.mode,
     };
   }
-  const publication = publicationSchema.safeParse(body);
-  const row = publication.data?.payment ?? publication.data?.refund;
-  if (publication.data === undefined || row === undefined) return UNREADABLE;
-  const { merchant, mode } = row;
-  return { ...UNREADABLE, message_type: PUBLICATION_TYPE, group_id: publication.data.group_id, merchant, mode };
+  const { data: message } = recordMessageSchema.safeParse(body);
+  if (message === undefined) return UNREADABLE;
+  const isWallet = message.kind === 'wallet_opened';
+  const row = isWallet ? message.wallet : (message.payment ?? message.refund);
+  return {
+    message_type: message.kind,
+    // A wallet has no log; it tells of itself again by its own alarm.
+    group_id: isWallet ? null : message.group_id,
+    effect_id: null,
+    merchant: row?.merchant ?? null,
+    mode: row?.mode ?? null,
+  };
 }
 
 /** What its owner can be asked to send again; null for a letter that can only be discarded. */
 export function redrivableOf(letter: Pick<MessageIdentity, 'message_type' | 'effect_id'>): Redrivable | null {
   if (letter.effect_id !== null) return { kind: 'effect', effectId: letter.effect_id };
-  return letter.message_type === PUBLICATION_TYPE ? { kind: 'publication' } : null;
+  return letter.message_type === ('publication' satisfies RecordMessage['kind']) ? { kind: 'publication' } : null;
 }
 
 /** What the name of a log begins with, by what the id of its entity begins with. */

@@ -49,6 +49,13 @@ describe('what can be read of a message that died', () => {
     });
   });
 
+  test('of a wallet that was opened: whose it is; it has no log, and tells of itself again', () => {
+    const wallet = { id: 'w', merchant: 'shop', mode: 'sandbox', currency: 'USD', created_at_ms: 1 };
+    const identity = identityOf({ kind: 'wallet_opened', wallet });
+    expect(identity).toEqual({ ...NOTHING, message_type: 'wallet_opened', merchant: 'shop', mode: 'sandbox' });
+    expect(redrivableOf(identity)).toBeNull();
+  });
+
   test.each<[string, unknown]>([
     ['nothing', undefined],
     ['text', 'an event'],

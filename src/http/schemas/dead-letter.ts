@@ -87,7 +87,7 @@ export const deadLetterFilterFields = {
     .min(1)
     .max(128)
     .optional()
-    .openapi({ description: 'An event type, or `publication`.', example: 'orchestrator.wallet.debit' }),
+    .openapi({ description: 'An event type, `publication` or `wallet_opened`.', example: 'orchestrator.wallet.debit' }),
   entity_id: z
     .string()
     .min(1)

@@ -36,6 +36,7 @@ export const PROOFS: readonly (readonly [RegExp, Proof])[] = [
   [/^npm run advisories\b/, { by: CI, names: 'npm run --silent advisories' }],
   [/^npm run bundle\b/, { by: CI, names: 'npm run --silent bundle' }],
   [/^npx wrangler r2 object\b/, { account: 'reads the deployed bucket' }],
+  [/^npx wrangler queues resume-delivery\b/, { account: 'changes a deployed queue' }],
   [/^npm run example:client$/, { by: 'test/e2e/client.test.ts', names: 'examples/pay.ts' }],
   [/^npm run build$/, { by: 'test/e2e/client.test.ts', names: "'-p', 'client'" }],
   [/^npm run simulate -- /, { here: 'simulate' }],

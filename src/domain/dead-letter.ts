@@ -17,6 +17,8 @@ export const DEAD_LETTER_SERIES = {
   discarded: 'dead_letters.discarded',
 } as const;
 
+const PUBLICATION: RecordMessage['kind'] = 'publication';
+
 /** What a message says of itself; all null for one that nobody can read. */
 export interface MessageIdentity {
   readonly message_type: string | null;
@@ -64,7 +66,7 @@ export function identityOf(body: unknown): MessageIdentity {
 /** What its owner can be asked to send again; null for a letter that can only be discarded. */
 export function redrivableOf(letter: Pick<MessageIdentity, 'message_type' | 'effect_id'>): Redrivable | null {
   if (letter.effect_id !== null) return { kind: 'effect', effectId: letter.effect_id };
-  return letter.message_type === ('publication' satisfies RecordMessage['kind']) ? { kind: 'publication' } : null;
+  return letter.message_type === PUBLICATION ? { kind: 'publication' } : null;
 }
 
 /** What the name of a log begins with, by what the id of its entity begins with. */

@@ -6,7 +6,7 @@
 import { readCommandLine, refuse, wholeNumber } from './command-line.ts';
 import { bold, dim, green, red, say } from './demo-output.ts';
 import type { OpenApiDocument } from './fuzz/document.ts';
-import { FUZZED_VARS, type FuzzReport, fuzz } from './fuzz/run.ts';
+import type { FuzzReport } from './fuzz/run.ts';
 import { DEFAULT_PORT, type LocalWorker, startLocalWorker } from './local-worker.ts';
 
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
@@ -34,6 +34,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
 }
 
+// It takes a second to load; a word about the command line comes before.
+const { FUZZED_VARS, fuzz } = await import('./fuzz/run.ts');
 let worker: LocalWorker | null = null;
 try {
   worker =

@@ -11,7 +11,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { relative } from 'node:path';
-import { Stryker } from '@stryker-mutator/core';
+import type { Stryker } from '@stryker-mutator/core';
 import { readCommandLine } from './command-line.ts';
 
 type Mutant = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
@@ -85,6 +85,8 @@ async function isDomainGood(patterns: readonly string[]): Promise<boolean> {
 async function mutantsOf(name: string, patterns: readonly string[], tests: string): Promise<readonly Mutant[]> {
   // Read by vitest.mutation.config.ts, in the processes that Stryker starts.
   process.env.HOLDFAST_MUTATION_TESTS = tests;
+  // It takes seconds to load; a word about the command line comes before.
+  const { Stryker } = await import('@stryker-mutator/core');
   const stryker = new Stryker({
     ...(patterns.length > 0 && { mutate: [...patterns] }),
     jsonReporter: { fileName: `.tmp/mutation/${name}.json` },

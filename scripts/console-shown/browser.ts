@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { ROOT } from '../local-worker.ts';
 import type { Chromium } from './chromium.ts';
 
@@ -12,6 +12,8 @@ const AXE = readFileSync(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8')
 const ACTION_TIMEOUT_MS = 10_000;
 
 export async function launch({ path, env }: Chromium): Promise<Browser> {
+  // A second to load, and only here is it needed.
+  const { chromium } = await import('playwright-core');
   // A container's root has no namespaces to put a sandbox into; what is opened here is our own page alone.
   return chromium.launch({ executablePath: path, env, args: ['--no-sandbox'] });
 }

@@ -31,7 +31,13 @@ export function toCommand(event: WalletMessage): WalletCommand {
     }
     case 'orchestrator.wallet.debit': {
       const simulates = event.payload.simulate !== undefined && event.metadata.mode === 'sandbox';
-      return { ...base, type: 'debit', ...(simulates && { simulate: 'refuse' }) };
+      const { not_after: notAfter } = event.payload;
+      return {
+        ...base,
+        type: 'debit',
+        ...(notAfter !== undefined && { notAfterMs: Date.parse(notAfter) }),
+        ...(simulates && { simulate: 'refuse' }),
+      };
     }
     case 'orchestrator.wallet.release_funds':
       return { ...base, type: 'release' };

@@ -74,6 +74,7 @@ export type WalletRefusal =
   | 'hold_not_found'
   | 'hold_resolved'
   | 'amount_exceeds_hold'
+  | 'deadline_exceeded'
   | 'insufficient_funds'
   | 'balance_limit_exceeded'
   | 'holds_limit_exceeded'
@@ -124,6 +125,7 @@ export function failureOfRefusedHold(refusal: WalletRefusal): PaymentFailureCode
     case 'hold_not_found':
     case 'hold_resolved':
     case 'amount_exceeds_hold':
+    case 'deadline_exceeded':
       throw new InvariantError('hold_refusal_expected', { refusal });
   }
 }

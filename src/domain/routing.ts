@@ -26,6 +26,8 @@ export interface RouteRequest {
 export interface PassedOver {
   readonly provider: string;
   readonly reason: string;
+  /** Present: it can never take the payment, and this is what it would decline it with. */
+  readonly declineCode?: string;
 }
 
 /** A decision with its reasons: recorded as `payment_gateway.routed`. */

@@ -264,8 +264,8 @@ export type WalletCommand =
       /** Sandbox: open a wallet that does not exist with this balance. Absent: it is refused. */
       readonly openWithMinor?: number;
     })
-  /** `simulate` (sandbox): be refused, as a rule of its own at the precedence of the hold's state. */
-  | (WalletCommandBase & { readonly type: 'debit'; readonly simulate?: 'refuse' })
+  /** Refused after `notAfterMs`. `simulate` (sandbox): be refused, as a rule of its own at the precedence of the hold's state. */
+  | (WalletCommandBase & { readonly type: 'debit'; readonly notAfterMs?: number; readonly simulate?: 'refuse' })
   | (WalletCommandBase & { readonly type: 'release' })
   /** A refund's money coming back: settled → available. */
   | (WalletCommandBase & { readonly type: 'credit' })

@@ -32,6 +32,7 @@ export function gatewayStatusOf(operation: GatewayOperation, answer: ProviderAns
       return 'UNKNOWN';
     case 'not_sent':
     case 'throttled':
+    case 'unfit':
     case 'misconfigured':
       return 'NOT_SENT';
   }
@@ -93,6 +94,7 @@ export function outcomeOf({ effectId, paymentId, operation, provider, answer }: 
 
 function declineCodeOf(operation: GatewayOperation, answer: ProviderAnswer): string | undefined {
   if (answer.kind === 'declined') return answer.declineCode;
+  if (answer.kind === 'unfit') return answer.code;
   return answer.kind === 'refused' && REFUSED[operation] === 'UNAUTHORIZED' ? answer.code : undefined;
 }
 
@@ -105,6 +107,7 @@ function reasonOf(answer: ProviderAnswer): string | undefined {
     case 'throttled':
       return 'throttled';
     case 'refused':
+    case 'unfit':
       return answer.code;
     default:
       return undefined;

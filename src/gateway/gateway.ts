@@ -98,14 +98,11 @@ export class GatewayBatch {
     return { provider: name, answer };
   }
 
-  /**
-   * A payment that this provider cannot take, and another of its route may: nothing is sent, and its breaker hears nothing.
-   * The last of the route refuses it by itself, which is the payment's decline.
-   */
+  /** A payment that this provider cannot take, and another of its route may: nothing is sent, and its breaker hears nothing. */
   #passedOn(name: string, operation: GatewayOperation, command: GatewayCommand): ProviderAnswer | null {
-    if (operation !== 'authorize' || routeOf(command).candidates.at(-1) === name) return null;
-    const unfit = this.#providers.get(name)?.unfit?.(authorizeRequest(name, command)) ?? null;
-    return unfit === null ? null : { kind: 'not_sent', reason: unfit };
+    if (operation !== 'authorize') return null;
+    const code = this.#providers.get(name)?.unfit?.(authorizeRequest(name, command)) ?? null;
+    return code === null ? null : { kind: 'unfit', code };
   }
 
   /** Asks every candidate; the answer that matters most is the answer (`MATTERS`). */

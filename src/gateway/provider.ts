@@ -8,7 +8,7 @@ import type { StatementCoverage, StatementLine } from '../domain/reconciliation/
 
 /**
  * What one call came to. The HTTP status alone is never the answer (docs/decisions/0010-provider-port.md).
- * The last four say that the call itself has no answer; only `unknown` of them may have taken effect.
+ * The last five say that the call itself has no answer; only `unknown` of them may have taken effect.
  */
 export type ProviderAnswer =
   /** `captured`: the money is taken, not only set aside. */
@@ -29,6 +29,8 @@ export type ProviderAnswer =
   | { readonly kind: 'not_sent'; readonly reason: string; readonly retryAfterMs?: number }
   /** Not sent, because we are too fast: no failure of the provider. */
   | { readonly kind: 'throttled'; readonly retryAfterMs: number }
+  /** Nothing was sent, by this call or an earlier one: it can never take such a payment, and would decline it with `code`. */
+  | { readonly kind: 'unfit'; readonly code: string }
   /** Not sent, and will not be until a person acts: wrong or revoked credentials (401, 403), no such provider. */
   | { readonly kind: 'misconfigured'; readonly reason: string };
 

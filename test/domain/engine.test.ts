@@ -602,6 +602,25 @@ describe('a question', () => {
     const saga = asking();
     saga.saga = withoutCommands(saga.saga, new Set([saga.effectId('authorize')]));
     saga.wait(10 * MINUTE_MS);
+    expect(saga.sent()).toEqual(['lookup']);
+    expect(saga.saga.state).toBe('asking');
+    saga.answer(UNKNOWN);
+    expect(saga.saga).toMatchObject({ state: 'stuck', data: { learnt: ['held', 'lookup spent'] } });
+  });
+
+  test('is due no later than its time is over, asked then, and given up when nobody answers', () => {
+    const saga = asking();
+    saga.saga = withoutCommands(saga.saga, new Set([saga.effectId('authorize')]));
+    while (saga.saga.state === 'asking' && saga.nowMs < START_MS + 10 * MINUTE_MS) {
+      const due = saga.pending('lookup')?.dueAtMs ?? 0;
+      expect(due).toBeLessThanOrEqual(START_MS + 10 * MINUTE_MS);
+      saga.wait(due - saga.nowMs);
+      if (saga.nowMs < START_MS + 10 * MINUTE_MS) saga.answer(UNKNOWN);
+    }
+    expect(saga.nowMs).toBe(START_MS + 10 * MINUTE_MS);
+    expect(saga.sent()).toEqual(['lookup']);
+    saga.wait(10 * MINUTE_MS);
+    expect(saga.sent()).toEqual([]);
     expect(saga.saga).toMatchObject({ state: 'stuck', data: { learnt: ['held', 'lookup spent'] } });
   });
 });

@@ -29,7 +29,15 @@ const BALANCES = { available: 1_000, held: 100, settled: 500, external: 1_600 };
 function applicable(type: Type): Case {
   const hold = type === 'debit' || type === 'release' ? HOLD : null;
   const wallet = { currency: 'USD', frozen: false };
-  const snapshot = { effect: null, wallet, balances: BALANCES, hold, resolution: null, openHoldsCount: 0 };
+  const snapshot = {
+    effect: null,
+    wallet,
+    balances: BALANCES,
+    hold,
+    resolution: null,
+    openHoldsCount: 0,
+    nowMs: NOW_MS,
+  };
   const deposit = { effectId: 'deposit.1', amountMinor: 100, currency: 'USD' };
   return { snapshot, request: type === 'deposit' ? deposit : command(type, 1) };
 }
@@ -63,6 +71,7 @@ const REASONS: readonly (readonly [WalletRefusal, readonly Type[], (at: Case) =>
   ['hold_not_found', ['debit', 'release'], finds({ hold: null, resolution: null })],
   ['hold_resolved', ['debit', 'release'], finds({ hold: null, resolution: 'debited' })],
   ['amount_exceeds_hold', ['debit', 'release'], asks({ amountMinor: 101 })],
+  ['deadline_exceeded', ['debit'], asks({ notAfterMs: NOW_MS - 1 })],
   ['simulated_refusal', ['debit'], asks({ simulate: 'refuse' })],
   ['insufficient_funds', ['hold', 'credit', 'reverse'], asks({ amountMinor: 5_000 })],
   ['holds_limit_exceeded', ['hold'], finds({ openHoldsCount: WALLET_OPEN_HOLDS_MAX })],

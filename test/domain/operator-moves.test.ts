@@ -24,7 +24,7 @@ function unknown(request: Partial<PaymentRequest> = {}): SagaDriver {
   const saga = new SagaDriver(request);
   if (request.method === undefined) saga.wallet('hold');
   saga.gateway('authorize', LOST);
-  saga.wait(73 * HOUR_MS);
+  saga.closeWindow();
   return saga;
 }
 
@@ -143,7 +143,9 @@ describe('a retry', () => {
     expect(saga.saga.pending[0]?.dueAtMs).toBe(saga.nowMs + 30 * SECOND_MS);
     saga.wait(71 * HOUR_MS);
     expect(saga.saga.state).toBe('authorization_unknown');
+    saga.gateway('lookup', LOST);
     saga.wait(2 * HOUR_MS);
+    saga.gateway('lookup', LOST);
     expect(saga.saga.state).toBe('needs_attention');
   });
 
@@ -364,7 +366,7 @@ describe('what the provider says for good while a person is waited for', () => {
 test('every move is a fact with who, why and what, and the log stays one that decodes, under ids of its own', () => {
   const saga = unknown();
   make(saga, RETRY);
-  saga.wait(73 * HOUR_MS);
+  saga.closeWindow();
   make(saga, resolved('charged', { providerReference: 'ch_9' }));
   const facts = saga.events.filter(({ event_type: type }) => /retried|resolved/.test(type));
   expect(facts.map(({ payload }) => payload)).toEqual([

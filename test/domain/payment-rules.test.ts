@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import type { LateAuthorization, PaymentData } from '../../src/domain/payment.ts';
 import {
-  failedAsUnavailable,
   found,
   lateNotUndone,
   lateUndone,
   lateUndoneAgain,
+  ranOutOfTime,
   routeOf,
   turnBack,
   walletHoldsNothing,
@@ -115,9 +115,9 @@ describe('a guard', () => {
   });
 
   test('tells a payment that failed for want of a provider from one that has not failed', () => {
-    expect(failedAsUnavailable(context())).toBe(false);
-    expect(failedAsUnavailable(context({ failure: { code: 'gateway_unavailable', message: 'no' } }))).toBe(true);
-    expect(failedAsUnavailable(context({ failure: { code: 'gateway_declined', message: 'no' } }))).toBe(false);
+    expect(ranOutOfTime(context())).toBe(false);
+    expect(ranOutOfTime(context({ failure: { code: 'gateway_unavailable', message: 'no' } }))).toBe(true);
+    expect(ranOutOfTime(context({ failure: { code: 'gateway_declined', message: 'no' } }))).toBe(false);
   });
 });
 

@@ -4,6 +4,7 @@ import { decodeEvent } from '../../src/domain/events/decode.ts';
 import { COMPENSATION_TRIES_MIN, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import { nextDueAtMs } from '../../src/domain/saga/engine.ts';
 import { PAYMENT_SAGA, paymentDataOf } from '../../src/domain/saga/payment-saga.ts';
+import type { PaymentCommand } from '../../src/domain/saga/payment-types.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 import { REFUND_SAGA } from '../../src/domain/saga/refund-saga.ts';
 import {
@@ -191,6 +192,18 @@ describe('an unknown authorization (S8)', () => {
     expect(saga.saga.data.failure?.code).toBe('gateway_unavailable');
   });
 
+  test('is asked about for the last time as the late window closes', () => {
+    const saga = unknown();
+    const askedHours: number[] = [];
+    while (saga.saga.state === 'authorization_unknown') {
+      saga.wait(Math.max(...saga.saga.pending.map(({ dueAtMs }) => dueAtMs)) - saga.nowMs);
+      askedHours.push(Math.floor((saga.nowMs - START_MS) / HOUR_MS));
+      saga.gateway('lookup', { gateway_status: 'UNKNOWN' });
+    }
+    expect(askedHours).toEqual([0, 0, 0, 1, 25, 49, 72]);
+    expect(saga.saga.state).toBe('needs_attention');
+  });
+
   test('needs a person when it is still unknown as the late window closes', () => {
     const saga = unknown();
     for (let hours = 0; hours < 80 && saga.saga.state === 'authorization_unknown'; hours++) {
@@ -210,6 +223,7 @@ describe('an unknown authorization (S8)', () => {
     expect(saga.saga.data.unknownSinceMs).toBe(START_MS);
     saga.nowMs = START_MS + 72 * HOUR_MS;
     saga.take({ kind: 'timer' });
+    saga.gateway('lookup', { gateway_status: 'UNKNOWN' });
     expect(saga.saga.state).toBe('needs_attention');
     expect(saga.events.at(-1)?.payload.reason).toBe('authorization_unknown');
   });
@@ -410,6 +424,64 @@ describe('a deadline', () => {
     saga.wallet('hold');
     expect(saga.saga.state).toBe('releasing_funds');
     expect(saga.types()).not.toContain('orchestrator.gateway.authorize');
+  });
+
+  test('that has passed before anything is asked fails the payment, and nobody is asked', () => {
+    for (const method of ['balance', 'credit_card'] as const) {
+      const saga = new SagaDriver({ method, deadline: new Date(START_MS - 1).toISOString() });
+      expect(saga.saga.state).toBe('failed');
+      expect(saga.saga.data.failure?.code).toBe('deadline_exceeded');
+      expect(saga.sent.map(({ name }) => name)).toEqual(['notify']);
+    }
+  });
+
+  test('ends the time in which providers may be asked, where it is sooner than the budget', () => {
+    for (const [after, until] of [
+      [1_000, 1_000],
+      [5 * MINUTE_MS, 2 * MINUTE_MS],
+    ] as const) {
+      const saga = new SagaDriver({ deadline: new Date(START_MS + after).toISOString() });
+      saga.wallet('hold');
+      const { payload } = saga.sent.at(-1)?.event ?? {};
+      expect(payload?.not_after).toBe(new Date(START_MS + until).toISOString());
+    }
+  });
+
+  test.each([
+    ['before', 999, 'authorizing', undefined],
+    ['after', 1_001, 'releasing_funds', 'deadline_exceeded'],
+  ])('%s which a provider was not reached: the next is asked, or nobody', (_when, ms, state, code) => {
+    const saga = new SagaDriver({ deadline });
+    saga.wallet('hold');
+    saga.nowMs += ms;
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    expect(saga.saga.state).toBe(state);
+    expect(saga.saga.data.failure?.code).toBe(code);
+  });
+
+  test('after which a doubt turns out to have been nothing fails the payment by its own name', () => {
+    const saga = new SagaDriver({ deadline });
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'UNKNOWN' });
+    saga.wait(10 * MINUTE_MS);
+    saga.gateway('lookup', { gateway_status: 'ABSENT' });
+    saga.wallet('release');
+    expect(saga.saga.state).toBe('failed');
+    expect(saga.saga.data.failure?.code).toBe('deadline_exceeded');
+    // One that may have succeeded after all is undone by its key.
+    saga.gateway('authorize', { gateway_status: 'PENDING' });
+    expect(saga.sent.at(-1)?.name).toBe('undo_late');
+  });
+
+  test('goes with the debit, and what the wallet refuses for it is undone', () => {
+    const saga = new SagaDriver({ deadline });
+    saga.wallet('hold');
+    saga.gateway('authorize', AUTHORIZED);
+    expect(saga.sent.at(-1)?.event?.payload.not_after).toBe(deadline);
+    const { events } = saga.wallet('debit', 'deadline_exceeded');
+    expect(saga.saga.state).toBe('compensating');
+    expect(saga.saga.data.failure?.code).toBe('deadline_exceeded');
+    expect(events.map(({ event_type }) => event_type)).not.toContain('metrics.wallet.debit_failure');
   });
 
   test('that has not passed changes nothing', () => {
@@ -949,5 +1021,65 @@ describe('whether every sending was heard of', () => {
       },
     });
     expect(saga.wait(MINUTE_MS - 1).send.every((command) => !command.allHeard)).toBe(true);
+  });
+});
+
+describe('a payment that a provider can never take', () => {
+  const unfit = (provider: string) => ({
+    gateway_status: 'NOT_SENT' as const,
+    provider,
+    reason: 'invalid_token',
+    decline_code: 'invalid_token',
+  });
+
+  test('is taken to the next', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', unfit('acme'));
+    expect(saga.saga).toMatchObject({ state: 'authorizing', data: { provider: 'borealis' } });
+    const routed = saga.events.findLast(({ event_type: type }) => type === 'payment_gateway.routed');
+    expect(routed?.payload.passed_over).toEqual([{ provider: 'acme', reason: 'invalid_token' }]);
+  });
+
+  test('is declined only when none of the route can: one that was not reached may take it another time', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'acme', reason: 'throttled' });
+    saga.gateway('authorize', unfit('borealis'));
+    expect(saga.saga).toMatchObject({ state: 'authorizing', data: { provider: 'acme', failure: null } });
+    saga.wait(MINUTE_MS);
+    saga.gateway('authorize', unfit('acme'));
+    saga.gateway('authorize', unfit('borealis'));
+    expect(saga.saga).toMatchObject({
+      state: 'releasing_funds',
+      data: { failure: { code: 'gateway_declined', decline_code: 'invalid_token' } },
+    });
+    expect(saga.types().filter((type) => type === 'metrics.gateway.unauthorized')).toHaveLength(1);
+  });
+
+  test('is passed over although an earlier sending is out: that one has sent nothing either', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.wait(MINUTE_MS);
+    saga.gateway('authorize', unfit('acme'));
+    expect(saga.saga.data.provider).toBe('borealis');
+  });
+});
+
+describe('the death of a message that captures or undoes', () => {
+  const died = (saga: SagaDriver, name: PaymentCommand) => saga.take({ kind: 'died', effectId: saga.effectId(name) });
+
+  test.each(['capture', 'unauthorize'] as const)('%s: is sent again until its budget is over', (name) => {
+    const saga = new SagaDriver({ method: 'credit_card' });
+    saga.gateway('authorize', AUTHORIZED);
+    if (name === 'unauthorize') saga.gateway('capture', { gateway_status: 'UNAUTHORIZED' });
+    const { state } = saga.saga;
+    saga.wait(8_000);
+    died(saga, name);
+    expect(saga.saga.state).toBe(state);
+    saga.wait(10 * MINUTE_MS);
+    expect(saga.sent.filter((command) => command.name === name)).toHaveLength(2);
+    triedInVain(saga);
+    expect(saga.saga.state).toBe('needs_attention');
   });
 });

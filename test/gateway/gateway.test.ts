@@ -74,22 +74,23 @@ describe('one command', () => {
     expect(borealis.calls.map((call) => call.operation)).toEqual(['authorize', 'capture', 'void', 'refund', 'lookup']);
   });
 
-  it('for a payment that the provider cannot take is not sent, so that the next of the route is asked', async () => {
-    const acme = { ...saying('acme', APPROVED), unfit: () => 'currency_not_supported' };
-    const response = responseOf(await carryOut(providers(acme), command('authorize', { provider: 'acme' }), NOW_MS));
-    expect(response).toMatchObject({ gateway_status: 'NOT_SENT', reason: 'currency_not_supported' });
-    expect(acme.calls).toEqual([]);
-  });
-
-  it('for a payment that nobody can take is refused by the last of the route', async () => {
-    const refused: ProviderAnswer = { kind: 'refused', code: 'currency_not_supported' };
-    const borealis = { ...saying('borealis', refused), unfit: () => 'currency_not_supported' };
-    const told = command('authorize', { provider: 'borealis' });
-    expect(responseOf(await carryOut(providers(borealis), told, NOW_MS))).toMatchObject({
-      gateway_status: 'UNAUTHORIZED',
-      decline_code: 'currency_not_supported',
-    });
-  });
+  it.each(['acme', 'borealis'])(
+    'for a payment that %s cannot take is not sent, and says for good what it would decline it with',
+    async (name) => {
+      const provider = { ...saying(name, APPROVED), unfit: () => 'currency_not_supported' };
+      // Of a redelivery too: what it can never take, an earlier delivery has not sent.
+      for (const mayHaveBegun of [false, true]) {
+        const told = command('authorize', { provider: name });
+        const response = responseOf(await carryOut(providers(provider), told, NOW_MS, { mayHaveBegun }));
+        expect(response).toMatchObject({
+          gateway_status: 'NOT_SENT',
+          reason: 'currency_not_supported',
+          decline_code: 'currency_not_supported',
+        });
+      }
+      expect(provider.calls).toEqual([]);
+    },
+  );
 
   it('that moves money and names no provider is a bug', async () => {
     for (const operation of ['capture', 'unauthorize', 'refund'] as const) {

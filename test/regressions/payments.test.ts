@@ -161,9 +161,9 @@ test('a cancel that "succeeds" before a late create lands: an authorization that
 
 test('a compensation that is stored as done although a step failed: FAILED only once the void has succeeded', async () => {
   const walletId = await freshWallet();
-  // Authorized only after the deadline: everything is to be undone, and the first two voids fail.
-  const deadlineMs = Date.now() + 1_500;
-  loseMessages((delivery) => kindOf(delivery) === AUTHORIZE && Date.now() <= deadlineMs);
+  // The debit comes to the wallet only after the deadline: everything is to be undone, and the first two voids fail.
+  const deadlineMs = Date.now() + 5_000;
+  loseMessages((delivery) => kindOf(delivery) === 'orchestrator.wallet.debit' && Date.now() <= deadlineMs);
   const deadline = new Date(deadlineMs).toISOString();
   const { id } = await createPayment({ wallet_id: walletId, token: 'pm_sim_void_fail_2', deadline });
   // Read in this order, a payment that says FAILED has had its charge undone before.

@@ -42,7 +42,9 @@ export async function postPayment(
 
 export async function createPayment(body: Record<string, unknown>, key = freshKey()): Promise<PaymentView> {
   const response = await postPayment(body, key);
-  if (response.status !== 202) throw new Error(`POST /payments: ${response.status} ${await response.text()}`);
+  // 201: it has ended already.
+  if (![201, 202].includes(response.status))
+    throw new Error(`POST /payments: ${response.status} ${await response.text()}`);
   return response.json<PaymentView>();
 }
 

@@ -1,5 +1,6 @@
 /** One refund's saga with a clock, for tests of the pure core: reserved as it begins, fed with outcomes by command. */
 import type { EventPayload } from '../../src/domain/events/catalogue.ts';
+import { HOUR_MS } from '../../src/domain/limits.ts';
 import type { PaymentMethod } from '../../src/domain/payment.ts';
 import type { RefundRequest } from '../../src/domain/refund.ts';
 import { effectIdOf } from '../../src/domain/saga/effects.ts';
@@ -97,6 +98,12 @@ export class RefundDriver {
   wait(ms: number) {
     this.nowMs += ms;
     return this.take({ kind: 'timer' });
+  }
+
+  /** Its last look-up, at the end of the late window, is answered with nothing. */
+  closeWindow() {
+    this.wait(73 * HOUR_MS);
+    return this.gateway('lookup', 'UNKNOWN');
   }
 
   names(): string[] {

@@ -102,6 +102,12 @@ export class SagaDriver {
     return this.take({ kind: 'timer' });
   }
 
+  /** Its last look-up, at the end of the late window, is answered with nothing. */
+  closeWindow(): PaymentStep {
+    this.wait(73 * HOUR_MS);
+    return this.gateway('lookup', { gateway_status: 'UNKNOWN' });
+  }
+
   /** The effect id of the last command of that name that was sent. */
   effectId(command: PaymentCommand): string {
     const sent = this.sent.findLast((candidate) => candidate.name === command);

@@ -150,8 +150,8 @@ export const CATALOGUE = {
   'orchestrator.wallet.debit': row(
     'command',
     'payment-service',
-    walletCommand.extend({ simulate: z.literal('refuse').optional() }),
-    'Take the held amount out of the wallet: the pivot. `simulate` (sandbox only) makes the wallet refuse.',
+    walletCommand.extend({ not_after: timestamp.optional(), simulate: z.literal('refuse').optional() }),
+    "Take the held amount out of the wallet: the pivot. Refused after `not_after`, the payment's deadline. `simulate` (sandbox only) makes the wallet refuse.",
   ),
   'orchestrator.wallet.release_funds': row('command', 'payment-service', walletCommand, 'Give the held amount back.'),
 

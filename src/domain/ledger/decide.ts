@@ -36,6 +36,7 @@ export interface Snapshot {
   /** How the hold of the command's payment ended. */
   readonly resolution: Resolution | null;
   readonly openHoldsCount: number;
+  readonly nowMs: number;
 }
 
 export type Decision =
@@ -141,9 +142,10 @@ function judgeHold(snapshot: Snapshot, command: Command<'hold'>): Judgement {
 }
 
 /** The whole hold leaves `held`: what is debited to `settled`, the rest back to `available`, in one entry. */
-function judgeDebit({ hold, resolution }: Snapshot, command: Command<'debit'>): Judgement {
+function judgeDebit({ hold, resolution, nowMs }: Snapshot, command: Command<'debit'>): Judgement {
   if (hold === null) return refused(resolution === null ? 'hold_not_found' : 'hold_resolved');
   if (command.amountMinor > hold.amountMinor) return refused('amount_exceeds_hold');
+  if (command.notAfterMs !== undefined && nowMs > command.notAfterMs) return refused('deadline_exceeded');
   if (command.simulate === 'refuse') return refused('simulated_refusal');
   const restMinor = hold.amountMinor - command.amountMinor;
   const postings: Posting[] = [

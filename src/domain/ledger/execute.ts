@@ -112,12 +112,12 @@ export function openWallet(
 /**
  * Puts money in, once per effect id. A refusal is stored like any other, except that of a wallet which does not exist:
  * a deposit's id is a client's idempotency key, and what is refused before there is anything to keep it in leaves the
- * key free (docs/idempotency.md: "nothing that fails earlier is stored").
+ * key free (docs/idempotency.md).
  * @throws InvariantError for an amount that is none.
  */
 export function executeDeposit(store: LedgerStore, deposit: Deposit, nowMs: number): DepositDecision {
   expireDue(store, nowMs);
-  const decision = decideDeposit(snapshotFor(store, deposit.effectId, null), deposit);
+  const decision = decideDeposit(snapshotFor(store, deposit.effectId, null, nowMs), deposit);
   if (decision.kind === 'conflict') return keyReused(decision.effect, deposit);
   if (decision.kind === 'refused' && decision.reason === 'wallet_not_found') return decision;
   const outcome = outcomeOf(settle(store, deposit, decision, nowMs));
@@ -143,7 +143,7 @@ export function earliestExpiryAtMs(holds: OpenHolds): number | null {
 
 function executeCommand(store: LedgerStore, command: WalletCommand, nowMs: number): WalletOutcome {
   const { effectId } = command;
-  const decision = decide(snapshotFor(store, effectId, command.paymentId), command);
+  const decision = decide(snapshotFor(store, effectId, command.paymentId, nowMs), command);
   if (decision.kind === 'conflict') return { effectId, kind: 'refused', reason: 'effect_id_conflict' };
   return outcomeOf(settle(store, command, decision, nowMs));
 }
@@ -217,7 +217,7 @@ function holdsAfter(holds: OpenHolds, draft: EntryDraft): readonly OpenHold[] {
   return [...after.values()];
 }
 
-function snapshotFor(store: LedgerStore, effectId: string, paymentId: string | null): Snapshot {
+function snapshotFor(store: LedgerStore, effectId: string, paymentId: string | null, nowMs: number): Snapshot {
   const holds = store.openHolds();
   const hold = paymentId === null ? null : (holds.get(paymentId) ?? null);
   return {
@@ -227,6 +227,7 @@ function snapshotFor(store: LedgerStore, effectId: string, paymentId: string | n
     hold,
     resolution: paymentId === null || hold !== null ? null : store.resolution(paymentId),
     openHoldsCount: holds.size,
+    nowMs,
   };
 }
 

@@ -85,9 +85,12 @@ export class Draft<State extends string, Data, Name extends string> {
     const command = this.#pendingFor(effectId);
     if (command === undefined) return;
     const spec = this.#spec(command.name);
-    // The death of one sending says nothing of another that is out.
-    const isSpent = spec.giveUpAtMs !== undefined && spec.waitMs === undefined && command.allHeard;
-    if (isSpent) this.#apply(spec, 'spent', command, null);
+    // The death of one sending says nothing of another that is out. What a person would be asked about is tried for its whole budget
+    // (decision 0087); of the rest, what became of it is asked at once.
+    const giveUpAtMs =
+      spec.waitMs === undefined ? spec.giveUpAtMs?.(this.#saga, command, this.#context.policy) : undefined;
+    const isOver = giveUpAtMs !== undefined && (spec.retriable !== true || this.#context.nowMs >= giveUpAtMs);
+    if (isOver && command.allHeard) this.#apply(spec, 'spent', command, null);
     else this.#replace(command, { ...command, dueAtMs: this.#context.nowMs + this.#backoffMs(command) });
   }
 
@@ -244,6 +247,11 @@ export class Draft<State extends string, Data, Name extends string> {
 
   #tryAgain(spec: CommandSpec<Data, Name>, command: PendingCommand<Name>, outcome: Outcome | null): void {
     if (spec.waitMs !== undefined) {
+      const giveUpAtMs = spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
+      if (giveUpAtMs !== undefined && this.#context.nowMs >= giveUpAtMs) {
+        this.#apply(spec, 'spent', command, null);
+        return;
+      }
       this.#saga = { ...this.#saga, pending: this.#saga.pending.filter((candidate) => candidate !== command) };
       this.#issue(spec.name);
       return;
@@ -257,9 +265,11 @@ export class Draft<State extends string, Data, Name extends string> {
     const spec = this.#spec(command.name);
     const giveUpAtMs = spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
     const isSpent = giveUpAtMs !== undefined && this.#context.nowMs >= giveUpAtMs;
-    if (!isSpent) this.#hand(command);
+    // The last question is asked when the time is over, and not given up unasked.
+    const isUnasked = spec.waitMs !== undefined && command.attempts === 0;
+    if (!isSpent || isUnasked) this.#hand(command);
     // An effect that was only waiting for its time has provably reached nobody.
-    else this.#apply(spec, command.attempts === 0 && spec.waitMs === undefined ? 'not_sent' : 'spent', command, null);
+    else this.#apply(spec, command.attempts === 0 ? 'not_sent' : 'spent', command, null);
   }
 
   #issue(name: Name, afterMs = 0): void {
@@ -277,7 +287,9 @@ export class Draft<State extends string, Data, Name extends string> {
     this.#saga = { ...this.#saga, issued: { ...this.#saga.issued, [name]: before + 1 } };
     const askedBefore = before - (this.#saga.askedBefore?.[name] ?? 0);
     const waitMs = spec.waitMs?.(this.#context.policy, askedBefore) ?? afterMs;
-    const waiting = { ...command, dueAtMs: this.#context.nowMs + waitMs };
+    const dueAtMs = this.#context.nowMs + waitMs;
+    const lastAtMs = spec.waitMs && spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
+    const waiting = { ...command, dueAtMs: Math.min(dueAtMs, lastAtMs ?? dueAtMs) };
     this.#saga = { ...this.#saga, pending: [...this.#saga.pending, waiting] };
     if (spec.waitMs === undefined && afterMs === 0) this.#hand(waiting);
   }

@@ -93,6 +93,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
     type: () => 'orchestrator.wallet.debit',
     payload: (data) => ({
       ...walletPayload(data),
+      ...(data.request.deadline !== undefined && { not_after: data.request.deadline }),
       ...(isDebitRefused(data) && { simulate: 'refuse' }),
     }),
   },
@@ -159,7 +160,7 @@ export function routedFact(data: PaymentData): Record<string, unknown> {
     ...(name !== null && { provider: name }),
     rule,
     candidates: [...candidates],
-    passed_over: passedOver.map((each) => ({ ...each })),
+    passed_over: passedOver.map(({ provider, reason }) => ({ provider, reason })),
   };
 }
 

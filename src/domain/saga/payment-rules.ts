@@ -12,6 +12,7 @@ import type { EventPayload, EventType } from '../events/catalogue.ts';
 import type { LateAuthorization, PaymentData } from '../payment.ts';
 import { backoffMs } from '../retry.ts';
 import { type PassedOver, ROUTE_RULES, type RouteDecision, route } from '../routing.ts';
+import { provesNothing } from './effects.ts';
 import type { Fact } from './outcome.ts';
 import type { PaymentContext, PaymentRule } from './payment-types.ts';
 
@@ -20,10 +21,34 @@ export const paysByCard = ({ saga }: PaymentContext): boolean => saga.data.reque
 export const isCaptured = (context: PaymentContext): boolean =>
   paysByCard(context) && gatewayAnswer(context)?.gateway_status === 'CAPTURED';
 
-export const deadlinePassed = ({ saga, nowMs }: PaymentContext): boolean =>
-  saga.data.request.deadline !== undefined && nowMs > Date.parse(saga.data.request.deadline);
+/** Null: the client has named none. */
+export function deadlineMsOf({ request }: PaymentData): number | null {
+  return request.deadline === undefined ? null : Date.parse(request.deadline);
+}
+
+export const deadlinePassed = ({ saga, nowMs }: Pick<PaymentContext, 'saga' | 'nowMs'>): boolean =>
+  isAfterDeadline(saga.data, nowMs);
+
+export function isAfterDeadline(data: PaymentData, nowMs: number): boolean {
+  const deadlineMs = deadlineMsOf(data);
+  return deadlineMs !== null && nowMs > deadlineMs;
+}
 
 export const budgetSpent = ({ saga, nowMs }: PaymentContext): boolean => nowMs >= saga.data.authorizeNotAfterMs;
+
+/** No provider of the route can ever take it; what none has been sent, none has charged. */
+export const nobodyTakesIt = (context: PaymentContext): boolean => {
+  const passedOver = withPassedOver(context.saga.data, context);
+  const { candidates } = routeOf(context.saga.data);
+  return (
+    candidates.length > 0 &&
+    candidates.every((name) => passedOver.some((each) => each.provider === name && each.declineCode !== undefined))
+  );
+};
+
+/** The provider that was asked can take it another time: what it never can is known at once, of every sending. */
+export const provesNothingYet = (context: PaymentContext): boolean =>
+  gatewayAnswer(context)?.decline_code === undefined && provesNothing(context);
 
 /** An absence proves something only once no call can still be on its way: P13, "cancel before a late create lands". */
 export const absenceProven = ({ saga, nowMs, policy }: PaymentContext): boolean =>
@@ -33,8 +58,11 @@ export const absenceProven = ({ saga, nowMs, policy }: PaymentContext): boolean 
 export const walletHoldsNothing = ({ saga }: PaymentContext): boolean =>
   ['hold_not_found', 'hold_resolved'].includes(saga.data.releaseRefusal ?? '');
 
-export const failedAsUnavailable = ({ saga }: PaymentContext): boolean =>
-  saga.data.failure?.code === 'gateway_unavailable';
+export const ranOutOfTime = ({ saga }: PaymentContext): boolean =>
+  saga.data.failure?.code === 'gateway_unavailable' || saga.data.failure?.code === 'deadline_exceeded';
+
+export const debitCameTooLate = (context: PaymentContext): boolean =>
+  factOf(context, 'wallet.debit_failed')?.reason === 'deadline_exceeded';
 
 // What a person is needed for.
 export const releaseIsRefused = ({ saga }: PaymentContext): boolean => saga.data.attentionReason === 'release_refused';
@@ -62,12 +90,13 @@ export function provider(data: PaymentData, context: PaymentContext): PaymentDat
   };
 }
 
-/** From now on providers may be called; until when is fixed here, once. */
+/** From now on providers may be called, and no longer than the client waits; until when is fixed here, once. */
 export function authorizingFrom(
   data: PaymentData,
   { nowMs, policy }: Pick<PaymentContext, 'nowMs' | 'policy'>,
 ): PaymentData {
-  return routed({ ...data, authorizeNotAfterMs: nowMs + policy.authorizeBudgetMs });
+  const budgetEndMs = nowMs + policy.authorizeBudgetMs;
+  return routed({ ...data, authorizeNotAfterMs: Math.min(budgetEndMs, deadlineMsOf(data) ?? budgetEndMs) });
 }
 
 /**
@@ -91,8 +120,9 @@ function routed(data: PaymentData): PaymentData {
 
 /** The provider that was asked provably charged nothing. */
 export function withPassedOver(data: PaymentData, context: PaymentContext): readonly PassedOver[] {
-  const reason = gatewayAnswer(context)?.reason ?? 'not_sent';
-  return data.provider === null ? data.passedOver : [...data.passedOver, { provider: data.provider, reason }];
+  const { reason = 'not_sent', decline_code: declineCode } = gatewayAnswer(context) ?? {};
+  const passedOver = { ...(declineCode !== undefined && { declineCode }), reason };
+  return data.provider === null ? data.passedOver : [...data.passedOver, { provider: data.provider, ...passedOver }];
 }
 
 export const passOver = (data: PaymentData, context: PaymentContext): PaymentData =>
@@ -144,6 +174,13 @@ export function holdRefused(data: PaymentData, context: PaymentContext): Payment
 export const failedWith =
   (code: PaymentFailureCode) =>
   (data: PaymentData): PaymentData => ({ ...data, ...failure(code) });
+
+/** No provider could be asked in time: by our budget, or by the client's deadline where that is sooner. */
+export const outOfTime = (data: PaymentData): PaymentData => {
+  const deadlineMs = deadlineMsOf(data);
+  const isDeadline = deadlineMs !== null && deadlineMs <= data.authorizeNotAfterMs;
+  return { ...data, ...failure(isDeadline ? 'deadline_exceeded' : 'gateway_unavailable') };
+};
 
 export const deadlineExceeded = (data: PaymentData, context: PaymentContext): PaymentData => ({
   ...provider(data, context),

@@ -4,7 +4,6 @@
  */
 import type { PaymentData } from '../payment.ts';
 import type { CreatePayment } from '../rpc.ts';
-import { provesNothing } from './effects.ts';
 import { begin } from './engine.ts';
 import { classifyForPayment } from './outcome.ts';
 import { PAYMENT_ATTENTION, reasonOf } from './payment-attention.ts';
@@ -20,16 +19,21 @@ import {
   captureIsKnown,
   deadlineExceeded,
   deadlinePassed,
+  debitCameTooLate,
   declined,
-  failedAsUnavailable,
   failedWith,
   gatewayProvider,
   hasAnotherProvider,
   holdRefused,
+  isAfterDeadline,
   lateNotUndone,
   lateUndone,
+  nobodyTakesIt,
+  outOfTime,
   passOver,
+  provesNothingYet,
   provider,
+  ranOutOfTime,
   releaseIsNotRefused,
   releaseIsRefused,
   releaseRefused,
@@ -57,7 +61,7 @@ const ENDED: readonly PaymentRule[] = [{}];
 /** An authorization that shows up after the saga gave it up is undone; the status does not change (S4). */
 const LATE_SUCCESS: readonly PaymentRule[] = [{ learn: cameLate, send: ['undo_late'] }];
 /** The same for one that may have succeeded, when nothing was thought to have reached a provider: undone by its key. */
-const LATE_DOUBT: readonly PaymentRule[] = [{ when: failedAsUnavailable, learn: cameLate, send: ['undo_late'] }, {}];
+const LATE_DOUBT: readonly PaymentRule[] = [{ when: ranOutOfTime, learn: cameLate, send: ['undo_late'] }, {}];
 const GIVEN_UP: StateSpec<PaymentState, PaymentData, PaymentCommand>['on'] = {
   'authorize:done': LATE_SUCCESS,
   'authorize:unknown': LATE_DOUBT,
@@ -68,7 +72,7 @@ const GIVEN_UP: StateSpec<PaymentState, PaymentData, PaymentCommand>['on'] = {
 const LOOKUP_RULES: StateSpec<PaymentState, PaymentData, PaymentCommand>['on'] = {
   'lookup:done': AUTHORIZED,
   'lookup:refused': DECLINED,
-  'lookup:absent': [...turnBack({ when: absenceProven, learn: failedWith('gateway_unavailable') }), { again: true }],
+  'lookup:absent': [...turnBack({ when: absenceProven, learn: outOfTime }), { again: true }],
   'lookup:pending': [{ learn: provider, again: true }],
   'lookup:unknown': AGAIN,
   'lookup:not_sent': AGAIN,
@@ -107,8 +111,9 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'authorize:unknown': UNKNOWN,
       'authorize:spent': UNKNOWN,
       'authorize:not_sent': [
-        { when: provesNothing, again: true },
-        ...turnBack({ when: budgetSpent, learn: failedWith('gateway_unavailable') }),
+        { when: provesNothingYet, again: true },
+        ...turnBack({ when: nobodyTakesIt, learn: declined, count: 'metrics.gateway.unauthorized' }),
+        ...turnBack({ when: budgetSpent, learn: outOfTime }),
         { when: hasAnotherProvider, to: 'authorizing', learn: passOver },
         { to: 'authorizing', learn: startOver, afterMs: roundWaitMs },
       ],
@@ -137,6 +142,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     on: {
       'debit:done': [{ to: 'completed' }],
       'debit:refused': [
+        { when: debitCameTooLate, to: 'compensating', learn: failedWith('deadline_exceeded') },
         { to: 'compensating', learn: failedWith('debit_failed'), count: 'metrics.wallet.debit_failure' },
       ],
     },
@@ -240,9 +246,11 @@ export function paymentDataOf(input: CreatePayment, paymentId: string, nowMs: nu
   };
 }
 
-/** Begins the saga of a payment: `payment.created`, then the first command. */
+/** Begins the saga of a payment: `payment.created`, then the first command. Nobody is asked for one whose deadline has passed. */
 export function beginPayment(data: PaymentData, context: StepContext): PaymentStep {
   const facts = [{ type: 'payment.created' as const, payload: paymentFact(data, 'PENDING') }];
+  if (isAfterDeadline(data, context.nowMs))
+    return begin(PAYMENT_SAGA, 'failed', failedWith('deadline_exceeded')(data), facts, context);
   return data.request.method === 'balance'
     ? begin(PAYMENT_SAGA, 'holding_funds', data, facts, context)
     : begin(PAYMENT_SAGA, 'authorizing', authorizingFrom(data, context), facts, context);

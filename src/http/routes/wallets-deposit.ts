@@ -97,6 +97,7 @@ function codeOfRefusal(reason: WalletRefusal): ApiErrorCode {
     case 'hold_not_found':
     case 'hold_resolved':
     case 'amount_exceeds_hold':
+    case 'deadline_exceeded':
     case 'insufficient_funds':
     case 'holds_limit_exceeded':
     case 'simulated_refusal':

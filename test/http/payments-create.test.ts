@@ -7,7 +7,7 @@ import type { Scope } from '../../src/domain/ids.ts';
 import type { PaymentMethod, PaymentView } from '../../src/domain/payment.ts';
 import type { CreatePayment } from '../../src/domain/rpc.ts';
 import { app } from '../../src/http/app.ts';
-import { needsToken } from '../../src/http/routes/payments-create.ts';
+import { lackOf } from '../../src/http/routes/payments-create.ts';
 import { paymentSchema } from '../../src/http/schemas/payment.ts';
 import {
   endedPayment,
@@ -269,13 +269,15 @@ describe('what the object is asked', () => {
   });
 });
 
-it.each<[Scope['mode'], PaymentMethod, string | undefined, boolean]>([
-  ['live', 'credit_card', undefined, true],
-  ['live', 'debit_card', undefined, true],
-  ['live', 'credit_card', 'tok_1', false],
-  ['live', 'balance', undefined, false],
-  ['sandbox', 'credit_card', undefined, false],
-])('in %s mode a %s payment with token %s lacks one: %s', (mode, method, token, lacks) => {
+it.each<[Scope['mode'], PaymentMethod, string | undefined, string | undefined]>([
+  ['live', 'credit_card', undefined, '/token'],
+  ['live', 'debit_card', undefined, '/token'],
+  ['live', 'credit_card', 'tok_1', undefined],
+  ['live', 'balance', undefined, '/method'],
+  ['live', 'balance', 'tok_1', '/method'],
+  ['sandbox', 'credit_card', undefined, undefined],
+  ['sandbox', 'balance', undefined, undefined],
+])('in %s mode a %s payment with token %s is refused for: %s', (mode, method, token, pointer) => {
   const request = { wallet_id: 'w', service_id: 's', amount: 1, currency: 'USD', method };
-  expect(needsToken(mode, token === undefined ? request : { ...request, token })).toBe(lacks);
+  expect(lackOf(mode, token === undefined ? request : { ...request, token })?.pointer).toBe(pointer);
 });

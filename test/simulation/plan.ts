@@ -132,7 +132,7 @@ const STORIES: readonly Story[] = [
   { parts: 2, tokens: ['pm_sim_stale_status', 'pm_sim_primary_ambiguous'], mode: 'sandbox' },
   { parts: 4, tokens: UNAVAILABLE },
   { parts: 17, tokens: ['pm_sim_debit_fail', 'pm_sim_void_fail_1', 'pm_sim_void_fail_3'], method: 'balance' },
-  { parts: 24, tokens: [null], method: 'card', deadline: true, capturesAtOnce: true },
+  { parts: 36, tokens: [null], method: 'card', deadline: true, capturesAtOnce: true },
   { parts: 5, tokens: [null, 'pm_sim_pending'], deadline: true },
   { parts: 2, tokens: [null], method: 'card', capturesAtOnce: true, refunds: true },
   { parts: 24, tokens: [null], landsTooLate: true },

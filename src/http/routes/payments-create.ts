@@ -67,9 +67,8 @@ export function paymentsCreate(app: App): void {
   app.openapi(route, async (c) => {
     const request: PaymentRequest = withoutAbsent(c.req.valid('json'));
     const { mode } = c.get('config');
-    if (needsToken(mode, request)) {
-      return validationFailed(c, [{ in: 'body', pointer: '/token', message: 'A card payment needs a token.' }]);
-    }
+    const lack = lackOf(mode, request);
+    if (lack !== null) return validationFailed(c, [{ in: 'body', ...lack }]);
     const waitSeconds = readWaitSeconds(c);
     const result = await callObject(sagaOfKey(c.env, c.get('scope'), c.get('idempotencyKey')), (saga) =>
       saga.create({
@@ -86,7 +85,15 @@ export function paymentsCreate(app: App): void {
   });
 }
 
-/** Whether a token is missing: the sandbox approves a card payment without one, a real gateway has nothing to charge. */
-export function needsToken(mode: Scope['mode'], request: PaymentRequest): boolean {
-  return mode === 'live' && request.method !== 'balance' && request.token === undefined;
+/**
+ * What no real gateway could carry out, and the sandbox's can: a sale that a wallet pays (docs/decisions/0089), and a card payment
+ * without a token, which leaves nothing to charge.
+ */
+export function lackOf(mode: Scope['mode'], { method, token }: PaymentRequest) {
+  if (mode === 'sandbox') return null;
+  if (method === 'balance') {
+    const message = 'No provider of live mode confirms a sale that a wallet pays: credit_card or debit_card.';
+    return { pointer: '/method', message };
+  }
+  return token === undefined ? { pointer: '/token', message: 'A card payment needs a token.' } : null;
 }

@@ -60,7 +60,8 @@ keepFresh(
 
 Each payment has one log of immutable events, gapless from 1, read at \`GET /payments/{id}/events\` and copied to the \`events\`
 table of the record (D1). Names and envelope are a public contract: fields are added, never changed or removed; readers ignore
-fields that they do not know, park types that they do not know, and decode old versions for ever.
+fields and types that they do not know. There is one version of each type, \`1.0\`. Our own consumers take no other: it goes to the
+dead letters as \`unknown_version\`, a type that is not below as \`unknown_type\`.
 
 Facts are \`{domain}.{action}\`, commands \`orchestrator.{domain}.{action}\`, metrics \`metrics.{domain}.{use_case}\`. A command's
 \`message_deduplication_id\` is its effect id: whoever carries it out takes it once.

@@ -1,7 +1,7 @@
 /**
  * Pure: THE catalogue of event types: kind, source, version and payload schema of each. The documentation, the decoder
- * and the metrics are made from this table. A type is never removed and never changes its meaning; a new version is a
- * new row in `UPGRADES`, and old versions decode for ever.
+ * and the metrics are made from this table. A type is never removed and never changes its meaning. Each has one version,
+ * 1.0: before there is a second, decode.ts needs a step that makes it of the first, since what is stored stays as it is.
  */
 import { z } from 'zod';
 import type { Source } from './envelope.ts';

@@ -14,7 +14,7 @@ export interface TypedEvent<Type extends EventType> extends Omit<Envelope, 'even
 
 export type DecodeResult =
   | { readonly ok: true; readonly event: Event }
-  /** `unknown_type`: well-formed, of a type this version does not know: park it. `malformed`: poison. */
+  /** `unknown_type`, `unknown_version`: well-formed, and not of this catalogue. All three are poison to a consumer. */
   | { readonly ok: false; readonly reason: 'malformed' | 'unknown_type' | 'unknown_version'; readonly detail: string };
 
 /** Checks, in order: envelope → type known → version known → payload. Unknown fields are dropped. */

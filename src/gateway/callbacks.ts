@@ -86,5 +86,5 @@ export async function takeIn(
  * saga's own look-ups find out, only later.
  */
 function effectOf({ effectId, operation }: CallbackEvent): string | null {
-  return effectId?.startsWith(`orchestrator.gateway.${operation}.`) === true ? effectId : null;
+  return effectId.startsWith(`orchestrator.gateway.${operation}.`) ? effectId : null;
 }

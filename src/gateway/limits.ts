@@ -1,7 +1,7 @@
 /**
  * Pure: every number of the gateway's path to a provider, noun first, unit last. What differs by mode stands side by side.
  */
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../domain/limits.ts';
+import { MINUTE_MS, SECOND_MS } from '../domain/limits.ts';
 
 /**
  * How long one call may take before its outcome is unknown. Live: Stripe asks clients to wait long, since a charge at a
@@ -36,9 +36,6 @@ export const KEY_LENGTH_MAX = 64;
 export const CALLBACK_WINDOW_MS = 5 * MINUTE_MS;
 /** A callback's body larger than this is refused unread. */
 export const CALLBACK_BYTES_MAX = 64 * 1024;
-
-/** How late a sandbox provider can still come up with a success. */
-export const SANDBOX_LATE_WINDOW_MS = 72 * HOUR_MS;
 
 /** A call that takes this long is slow, even when it succeeds: the breaker's other sign (domain/circuit-breaker.ts). */
 export const PROVIDER_SLOW_MS = { live: 10 * SECOND_MS, sandbox: 1_500 } as const;

@@ -83,16 +83,6 @@ export interface LookupRequest extends Omit<ChargeRequest, 'key'> {
 }
 
 export interface ProviderCapabilities {
-  /** Finds a charge by our key alone, even when its reference was never heard. Without it an unknown stays one. */
-  readonly lookupByReference: boolean;
-  readonly asyncAuthorization: boolean;
-  readonly asyncRefund: boolean;
-  readonly partialRefund: boolean;
-  /** Longest idempotency key, in characters. */
-  readonly keyLengthMax: number;
-  readonly amountUnit: 'minor' | 'decimal';
-  /** How late a success can still come up after a call whose outcome is unknown. */
-  readonly lateWindowMs: number;
   /** What of its books can be read, for reconciliation; `none`: no statement is ever to be had. */
   readonly statement: StatementCoverage;
 }
@@ -133,12 +123,11 @@ export interface CallbackEvent {
   readonly id: string;
   readonly occurredAtMs: number;
   readonly paymentId: string;
-  readonly operation: 'authorize' | 'capture' | 'unauthorize' | 'refund';
-  /** As sent with the call that took effect, echoed; a callback without it is dropped, and a look-up must do. */
-  readonly effectId?: string;
+  readonly operation: 'authorize' | 'refund';
+  /** As sent with the call that took effect, echoed; a callback without it is ignored, and a look-up must do. */
+  readonly effectId: string;
   /** What the provider now says. An adapter whose provider says only "something changed" looks it up first. */
   readonly answer: ProviderAnswer;
-  readonly reference?: string;
 }
 
 export interface Provider {

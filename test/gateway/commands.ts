@@ -66,16 +66,7 @@ export function saying(name: string, answer: ProviderAnswer): Provider & { reado
   return {
     name,
     calls,
-    capabilities: {
-      lookupByReference: true,
-      asyncAuthorization: false,
-      asyncRefund: false,
-      partialRefund: true,
-      keyLengthMax: 64,
-      amountUnit: 'minor',
-      lateWindowMs: 0,
-      statement: 'none',
-    },
+    capabilities: { statement: 'none' },
     authorize: say('authorize'),
     capture: say('capture'),
     void: say('void'),

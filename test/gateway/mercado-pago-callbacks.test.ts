@@ -96,7 +96,6 @@ describe('a genuine notification', () => {
         id: '77.authorized.2026-11-24T12:00:00.000Z',
         occurredAtMs: NOW_MS,
         paymentId,
-        reference: '77',
         operation: 'authorize',
         effectId,
         answer: { kind: 'approved', reference: '77', captured: false },
@@ -107,7 +106,6 @@ describe('a genuine notification', () => {
   it.each([
     ['rejected', {}, { operation: 'authorize', answer: { kind: 'declined', declineCode: 'generic_decline' } }],
     ['in_process', {}, { operation: 'authorize', answer: { kind: 'pending' } }],
-    ['approved', {}, { operation: 'capture', answer: { kind: 'captured', reference: '77' } }],
     [
       'approved',
       { metadata: { effect_id: effectId, capture: 'at_once' } },
@@ -120,6 +118,7 @@ describe('a genuine notification', () => {
   it.each([
     ['a payment that was cancelled', http(200, payment('cancelled')), 'payment_cancelled'],
     ['a payment that was refunded', http(200, payment('refunded')), 'payment_refunded'],
+    ['a payment that was captured by a later call', http(200, payment('approved')), 'captured'],
     ['a payment of the account\u2019s that is not ours', http(200, payment('approved', { metadata: {} })), 'not_ours'],
     ['a payment without a reference', http(200, payment('approved', { external_reference: null })), 'not_ours'],
     ['a payment that does not exist', http(404, { cause: [{ code: 2000 }] }), 'payment_unknown'],

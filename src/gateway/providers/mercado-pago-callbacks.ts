@@ -5,7 +5,7 @@
  */
 import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { CALLBACK_WINDOW_MS } from '../limits.ts';
-import type { CallbackEvent, CallbackResult, RawCallback } from '../provider.ts';
+import type { CallbackResult, RawCallback } from '../provider.ts';
 import type { SignatureCheck } from '../signature.ts';
 import { standingOf } from './mercado-pago-mapping.ts';
 import {
@@ -58,17 +58,21 @@ export function readPayment(payment: MercadoPagoPayment, nowMs: number): Callbac
   if (answer === null || answer.kind === 'voided' || answer.kind === 'refunded') {
     return { kind: 'ignored', reason: `payment_${status}` };
   }
+  // Captured by a later call: what is echoed is the authorization's effect, and the capture has its own.
+  if (answer.kind === 'approved' && answer.captured && metadata?.capture === 'later') {
+    return { kind: 'ignored', reason: 'captured' };
+  }
   const at = Date.parse(updatedAt ?? '');
-  const base = {
-    // What a state is notified of any number of times is one event; the notification's own id is not signed.
-    id: `${id}.${status}.${updatedAt ?? ''}`,
-    occurredAtMs: Number.isNaN(at) ? nowMs : at,
-    paymentId,
-    reference: id,
+  return {
+    kind: 'event',
+    event: {
+      // What a state is notified of any number of times is one event; the notification's own id is not signed.
+      id: `${id}.${status}.${updatedAt ?? ''}`,
+      occurredAtMs: Number.isNaN(at) ? nowMs : at,
+      paymentId,
+      operation: 'authorize',
+      effectId,
+      answer,
+    },
   };
-  const isLaterCapture = answer.kind === 'approved' && answer.captured && metadata?.capture === 'later';
-  const event: CallbackEvent = isLaterCapture
-    ? { ...base, operation: 'capture', answer: { kind: 'captured', reference: id } }
-    : { ...base, operation: 'authorize', effectId, answer };
-  return { kind: 'event', event };
 }

@@ -3,8 +3,6 @@
  * what their answers mean is `mercado-pago-mapping.ts`. Decimals exist here only. It must never charge an amount in
  * another currency than its account's: the API takes no currency, and would charge the number.
  */
-import { SAGA_POLICIES } from '../../domain/saga/policy.ts';
-import { KEY_LENGTH_MAX } from '../limits.ts';
 import type {
   AuthorizeAnswer,
   AuthorizeRequest,
@@ -37,17 +35,6 @@ import { isSameAmount, refundSchema, refundsSchema, searchSchema, toDecimal } fr
 import { mercadoPagoStatement } from './mercado-pago-statement.ts';
 import { captureOf, decisive, isNoAnswer, unknown, voidOf } from './standing.ts';
 
-const CAPABILITIES: ProviderCapabilities = {
-  lookupByReference: true,
-  asyncAuthorization: true,
-  asyncRefund: true,
-  partialRefund: true,
-  keyLengthMax: KEY_LENGTH_MAX,
-  amountUnit: 'decimal',
-  lateWindowMs: SAGA_POLICIES.live.lateWindowMs,
-  statement: 'charges',
-};
-
 /** There is one payment per reference; with more finds than this something is wrong, and a person's turn. */
 const FOUND_MAX = 5;
 
@@ -59,7 +46,7 @@ export interface MercadoPagoOptions extends MercadoPagoAccess {
 
 export class MercadoPagoAdapter implements Provider {
   readonly name = 'mercado-pago';
-  readonly capabilities = CAPABILITIES;
+  readonly capabilities: ProviderCapabilities = { statement: 'charges' };
   readonly #client: MercadoPagoClient;
   readonly #webhookSecret: string;
   readonly #currency: string;

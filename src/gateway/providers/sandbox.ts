@@ -7,7 +7,7 @@ import type { Calls } from '../../stubs.ts';
 import { errorText } from '../../telemetry/log.ts';
 import { parseJsonBytes } from '../bounded-body.ts';
 import { type Exchange, exchange, type Fetcher, noAnswer } from '../exchange.ts';
-import { PROVIDER_TIMEOUT_MS, SANDBOX_LATE_WINDOW_MS } from '../limits.ts';
+import { PROVIDER_TIMEOUT_MS } from '../limits.ts';
 import type {
   AuthorizeAnswer,
   AuthorizeRequest,
@@ -45,17 +45,6 @@ import {
 } from './sandbox-protocol.ts';
 import { BOOKS_PAGE_SIZE, booksCursor, statementPage } from './sandbox-statement.ts';
 
-const CAPABILITIES: ProviderCapabilities = {
-  lookupByReference: true,
-  asyncAuthorization: true,
-  asyncRefund: true,
-  partialRefund: true,
-  keyLengthMax: 64,
-  amountUnit: 'minor',
-  lateWindowMs: SANDBOX_LATE_WINDOW_MS,
-  statement: 'charges_and_refunds',
-};
-
 /** The provider's object: its HTTP door, and its books beside it. */
 export type SandboxHost = Fetcher & Calls<SandboxBooksRpc>;
 
@@ -63,7 +52,7 @@ export type SandboxHost = Fetcher & Calls<SandboxBooksRpc>;
 const ORIGIN = 'https://sandbox.invalid';
 
 export class SandboxAdapter implements Provider {
-  readonly capabilities = CAPABILITIES;
+  readonly capabilities: ProviderCapabilities = { statement: 'charges_and_refunds' };
   readonly name: SandboxProviderName;
   readonly #fetcher: () => SandboxHost;
   readonly #timeoutMs: number;
@@ -278,6 +267,6 @@ export function callbackResult({ id, type, created_at_ms: occurredAtMs, data }: 
   if (standing === null) return { kind: 'ignored', reason: `charge_${data.status}` };
   return {
     kind: 'event',
-    event: { id, occurredAtMs, paymentId, effectId, operation, answer: standing, reference: data.id },
+    event: { id, occurredAtMs, paymentId, effectId, operation, answer: standing },
   };
 }

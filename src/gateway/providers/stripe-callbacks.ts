@@ -1,6 +1,7 @@
 /**
  * Pure: a genuine event of Stripe's as what a saga can be told. Only what the saga waits for: an authorization that is
- * settled later, a capture, a refund. What we did ourselves, and other objects of the account, are ignored.
+ * settled later, a refund. What we did ourselves, and other objects of the account, are ignored; a capture too: an intent
+ * echoes the effect of its authorization, and none of its capture.
  * https://docs.stripe.com/api/events/types
  */
 import { parseJsonBytes } from '../bounded-body.ts';
@@ -47,17 +48,11 @@ function intentEvent(base: Base, object: unknown): CallbackResult {
   const expected: Expected = { amount: intent.amount, currency: intent.currency };
   const answer = intentStanding(intent, expected);
   if (answer === null) return ignored(`intent_${intent.status}`);
-  if (answer.kind === 'approved' && answer.captured) {
-    const captured = { kind: 'captured', reference: intent.id } as const;
-    return {
-      kind: 'event',
-      event: { ...base, paymentId, operation: 'capture', answer: captured, reference: intent.id },
-    };
-  }
+  if (answer.kind === 'approved' && answer.captured) return ignored('captured');
   if (answer.kind === 'voided' || answer.kind === 'refunded') return ignored(`charge_${answer.kind}`);
   return {
     kind: 'event',
-    event: { ...base, paymentId, effectId, operation: 'authorize', answer, reference: intent.id },
+    event: { ...base, paymentId, effectId, operation: 'authorize', answer },
   };
 }
 
@@ -69,6 +64,6 @@ function refundEvent(base: Base, object: unknown): CallbackResult {
   // The key names whose refund it is: `ref_….r.stripe`, or the payment's own, `pay_….r.stripe`.
   const entity = refundKey.split('.')[0] ?? paymentId;
   const effectId = `orchestrator.gateway.refund.${entity}`;
-  const event = { ...base, paymentId, effectId, operation: 'refund', reference: refund.id } as const;
+  const event = { ...base, paymentId, effectId, operation: 'refund' } as const;
   return { kind: 'event', event: { ...event, answer: refundStanding(refund) } };
 }

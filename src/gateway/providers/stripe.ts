@@ -4,8 +4,6 @@
  * in others, and never take an empty search for an absence: how it knows one is decision 0023.
  */
 import { InvariantError } from '../../domain/errors.ts';
-import { SAGA_POLICIES } from '../../domain/saga/policy.ts';
-import { KEY_LENGTH_MAX } from '../limits.ts';
 import type {
   AuthorizeAnswer,
   AuthorizeRequest,
@@ -41,18 +39,6 @@ import {
 import { STRIPE_SIGNATURE_HEADER, toStripeAmount } from './stripe-protocol.ts';
 import { stripeStatement } from './stripe-statement.ts';
 
-const CAPABILITIES: ProviderCapabilities = {
-  lookupByReference: true,
-  asyncAuthorization: true,
-  asyncRefund: true,
-  partialRefund: true,
-  // Stripe takes 255; ours are made for less.
-  keyLengthMax: KEY_LENGTH_MAX,
-  amountUnit: 'minor',
-  lateWindowMs: SAGA_POLICIES.live.lateWindowMs,
-  statement: 'charges_and_refunds',
-};
-
 /** There is one PaymentIntent per payment; with more finds than this something is wrong, and a person's turn. */
 const FOUND_MAX = 5;
 
@@ -62,7 +48,7 @@ export interface StripeOptions extends StripeAccess {
 
 export class StripeAdapter implements Provider {
   readonly name = 'stripe';
-  readonly capabilities = CAPABILITIES;
+  readonly capabilities: ProviderCapabilities = { statement: 'charges_and_refunds' };
   readonly #client: StripeClient;
   readonly #webhookSecret: string;
   readonly #options: StripeOptions;

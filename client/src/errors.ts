@@ -21,6 +21,8 @@ export type HoldfastFailure =
     })
   /** It was waited for, and has not ended in time. Nothing is wrong with it. */
   | (Sent & { readonly kind: 'not_ended'; readonly id: string; readonly waitedMs: number })
+  /** No request could be made of what was given (an idempotency key that no header can carry, a body that is no JSON): nothing was sent; `cause` says why. */
+  | (Sent & { readonly kind: 'not_sent' })
   /** The caller's signal. */
   | (Sent & { readonly kind: 'aborted' });
 
@@ -41,7 +43,8 @@ export class HoldfastError extends Error {
   /** May the same be sent again, with the same key? */
   get retryable(): boolean {
     const { failure } = this;
-    return failure.kind === 'problem' ? failure.problem.retryable : failure.kind !== 'aborted';
+    if (failure.kind === 'problem') return failure.problem.retryable;
+    return failure.kind !== 'aborted' && failure.kind !== 'not_sent';
   }
 }
 
@@ -58,6 +61,8 @@ function messageOf(failure: HoldfastFailure): string {
       return `no answer after ${tries} (${failure.status ?? failure.reason}); whether it was carried out is not known`;
     case 'not_ended':
       return `${failure.id} has not ended within ${failure.waitedMs} ms`;
+    case 'not_sent':
+      return 'no request can be made of what was given; nothing was sent';
     case 'aborted':
       return `aborted after ${tries}`;
   }

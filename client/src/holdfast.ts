@@ -43,6 +43,7 @@ type Query<Of extends Name> = Operations[Of] extends { query?: infer Members } ?
 export class Holdfast {
   readonly #transport: Transport;
 
+  /** @throws TypeError for a `baseUrl` that is no address, or an `apiKey` that is no key. */
   constructor(options: HoldfastOptions) {
     this.#transport = new Transport(options);
   }
@@ -118,7 +119,7 @@ export class Holdfast {
         if (/^(payment|refund)\.(completed|failed)$/.test(type)) return;
       }
     } catch (error) {
-      const isFinal = error instanceof HoldfastError && error.failure.kind === 'problem' && !error.retryable;
+      const isFinal = error instanceof HoldfastError && !error.retryable;
       if (signal.aborted || isFinal) throw error;
       await pause(POLL_MS, signal);
     }

@@ -7,7 +7,7 @@ import { OPERATIONS, type Operations, type Problem } from './generated.ts';
 import { type Fault, RETRY_DEFAULT, type RetryPolicy, retryAfterMs, waitBeforeNext } from './retry.ts';
 
 export interface TransportOptions {
-  /** Where the service is: `https://holdfast.example.workers.dev`. */
+  /** Where the service is: `https://holdfast.example.workers.dev`. No query, and no credentials. */
   readonly baseUrl: string;
   /** Sent as `Authorization: Bearer`; absent where the service asks for none (a local sandbox). */
   readonly apiKey?: string;
@@ -48,7 +48,11 @@ export class Transport {
   readonly #policy: RetryPolicy;
   readonly #fetch: (request: Request) => Promise<Response>;
 
+  /** @throws TypeError for a `baseUrl` that is no address, or an `apiKey` that is no key. */
   constructor(options: TransportOptions) {
+    checkAddress(options.baseUrl);
+    // Said here, since what `Headers` says of it has the key in it. The line break at a file's end is not sent.
+    if (!/^[\x21-\x7e]*$/.test(options.apiKey?.trim() ?? '')) throw new TypeError('apiKey is not visible ASCII');
     this.#options = options;
     this.#policy = { ...RETRY_DEFAULT, ...options.retry };
     // Not the function itself: browsers refuse a `fetch` that is not called on its global.
@@ -67,11 +71,13 @@ export class Transport {
   async call<Of extends Name>(name: Of, input: Input<Of>, options: PayOptions = {}): Promise<Answer<Of>> {
     const { hasKey, resend } = OPERATIONS[name];
     const key = hasKey ? (options.idempotencyKey ?? crypto.randomUUID()) : undefined;
-    const request = (signal: AbortSignal) => this.request(name, input, signal, headersOf(key, options.waitSeconds));
+    const keyed = key === undefined ? {} : { idempotencyKey: key };
+    const request = (signal: AbortSignal) =>
+      this.request(name, input, signal, headersOf(key, options.waitSeconds), keyed);
     for (let attempt = 1; ; attempt++) {
       const ended = await this.#attempt<Answer<Of>>(request, options);
       if (ended.ok) return ended.answer;
-      const sent = { attempts: attempt, ...(key !== undefined && { idempotencyKey: key }) };
+      const sent = { attempts: attempt, ...keyed };
       if (options.signal?.aborted === true)
         throw new HoldfastError({ ...sent, kind: 'aborted' }, options.signal.reason);
       const waitMs = waitBeforeNext(this.#policy, attempt, ended.fault, resend, Math.random());
@@ -80,8 +86,23 @@ export class Transport {
     }
   }
 
-  /** One attempt's request, also of what is no JSON (a stream of events). */
+  /** One attempt's request, also of what is no JSON (a stream of events). @throws HoldfastError `not_sent` */
   request<Of extends Name>(
+    name: Of,
+    input: Input<Of>,
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>>,
+    keyed: { readonly idempotencyKey?: string } = {},
+  ): Request {
+    try {
+      return this.#request(name, input, signal, headers);
+    } catch (cause) {
+      // The first attempt's, before anything was sent: the next ones are made of the same.
+      throw new HoldfastError({ kind: 'not_sent', attempts: 0, ...keyed }, cause);
+    }
+  }
+
+  #request<Of extends Name>(
     name: Of,
     input: Input<Of>,
     signal: AbortSignal,
@@ -128,6 +149,17 @@ export class Transport {
     } catch (cause) {
       return unanswered(timeout.aborted ? 'timeout' : 'network', cause);
     }
+  }
+}
+
+function checkAddress(baseUrl: string): void {
+  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : null;
+  if (
+    url === null ||
+    !/^https?:$/.test(url.protocol) ||
+    `${url.username}${url.password}${url.search}${url.hash}` !== ''
+  ) {
+    throw new TypeError('baseUrl is not an address to which a path can be added: https://host, or https://host/path');
   }
 }
 

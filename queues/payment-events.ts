@@ -8,7 +8,6 @@ import { waitUntil } from 'cloudflare:workers';
 import { apportioned, type Spent, sumOfSpent } from '../src/domain/cost/spent.ts';
 import { OBJECT_CALL, sending } from '../src/domain/cost/work.ts';
 import { type Envelope, entityOf } from '../src/domain/events/envelope.ts';
-import { walletObjectName } from '../src/domain/ids.ts';
 import {
   type Publication,
   type RecordMessage,
@@ -20,7 +19,7 @@ import type { NotifyType } from '../src/domain/webhook.ts';
 import { readEventLogs } from '../src/read-model/event-logs.ts';
 import { recordPublications } from '../src/read-model/record-publications.ts';
 import { enterWallets } from '../src/read-model/wallets.ts';
-import { sagaStub } from '../src/stubs.ts';
+import { sagaStub, walletStub } from '../src/stubs.ts';
 import { errorText, logLine } from '../src/telemetry/log.ts';
 import { openTracer, type Tracer } from '../src/telemetry/tracer.ts';
 import { audiencesOf, isNotifyType } from './audience.ts';
@@ -177,7 +176,7 @@ async function acknowledge(
 
 async function acknowledgeListing(env: Env, { wallet }: WalletOpened): Promise<void> {
   try {
-    await env.WALLET.getByName(walletObjectName(wallet, wallet.id)).acknowledgeListing();
+    await walletStub(env, wallet, wallet.id).acknowledgeListing();
   } catch (error) {
     // The directory has it; the wallet does not know and tells of itself again, which changes nothing.
     logLine('queue.acknowledge_failed', { message_type: 'wallet_opened', error: errorText(error) });

@@ -5,6 +5,7 @@
 import { sumOfSpent } from '../src/domain/cost/spent.ts';
 import { InvariantError } from '../src/domain/errors.ts';
 import { walletObjectName } from '../src/domain/ids.ts';
+import { walletStub } from '../src/stubs.ts';
 import { type Consumed, consume } from './consume.ts';
 import { commandDecoder } from './decode-command.ts';
 import { type Verdict, verdictOnError } from './retry-policy.ts';
@@ -25,8 +26,7 @@ async function handleWallet(env: Env, items: readonly Consumed<WalletMessage>[])
   if (first === undefined) return [];
   const { metadata, payload } = first.body;
   const scope = { merchant: metadata.merchant, mode: metadata.mode };
-  const wallet = env.WALLET.getByName(walletObjectName(scope, payload.wallet_id));
-  const outcomes = await wallet.execute(
+  const outcomes = await walletStub(env, scope, payload.wallet_id).execute(
     scope,
     payload.wallet_id,
     items.map(({ body }) => toCommand(body)),

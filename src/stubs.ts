@@ -1,9 +1,9 @@
 /**
- * From an id to the object that owns it. One way for every caller (routes, consumers, cron): an id that the namespace did
- * not mint leads nowhere, with no stub made and no storage touched. A stub that threw is broken: take a fresh one.
+ * From an id to the object that owns it, for consumers, objects, the cron and, by way of http/objects.ts, the routes: an id that
+ * the namespace did not mint leads nowhere, with no stub made and no storage touched. A stub that threw is broken: take a fresh one.
  */
-import { hexFromPublicId, type Scope } from './domain/ids.ts';
-import type { PaymentSagaRpc, RedriveRpc, RefundSagaRpc, SagaRpc } from './domain/rpc.ts';
+import { hexFromPublicId, type Scope, walletObjectName } from './domain/ids.ts';
+import type { PaymentSagaRpc, RedriveRpc, RefundSagaRpc, SagaRpc, WalletRpc } from './domain/rpc.ts';
 import { WEBHOOK_ENDPOINT_ID_PATTERN, webhookEndpointObjectName } from './domain/webhook.ts';
 import type { WebhookEndpointRpc } from './domain/webhook-rpc.ts';
 
@@ -29,6 +29,23 @@ export function refundObjectId(env: Env, refundId: string): DurableObjectId | nu
   return objectId(env.REFUND_SAGA, hexFromPublicId('ref_', refundId));
 }
 
+/** A fresh stub of the payment's object, or null for an id that leads nowhere. */
+export function paymentSagaStub(env: Env, paymentId: string): Calls<PaymentSagaRpc> | null {
+  const id = paymentObjectId(env, paymentId);
+  return id === null ? null : asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.get(id));
+}
+
+/** The same of a refund's. */
+export function refundSagaStub(env: Env, refundId: string): Calls<RefundSagaRpc> | null {
+  const id = refundObjectId(env, refundId);
+  return id === null ? null : asCalls<RefundSagaRpc>(env.REFUND_SAGA.get(id));
+}
+
+/** A fresh stub of the saga's object that an entity id of either kind leads to, or null. */
+export function sagaStub(env: Env, entityId: string): Calls<SagaRpc> | null {
+  return refundSagaStub(env, entityId) ?? paymentSagaStub(env, entityId);
+}
+
 function objectId(namespace: Env['PAYMENT_SAGA'] | Env['REFUND_SAGA'], hex: string | null): DurableObjectId | null {
   if (hex === null) return null;
   try {
@@ -39,16 +56,9 @@ function objectId(namespace: Env['PAYMENT_SAGA'] | Env['REFUND_SAGA'], hex: stri
   }
 }
 
-/** A fresh stub of the payment's object, or null for an id that leads nowhere. */
-export function paymentSagaStub(env: Env, paymentId: string): Calls<PaymentSagaRpc> | null {
-  const id = paymentObjectId(env, paymentId);
-  return id === null ? null : asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.get(id));
-}
-
-/** A fresh stub of the saga's object that an entity id of either kind leads to, or null. */
-export function sagaStub(env: Env, entityId: string): Calls<SagaRpc> | null {
-  const refundId = refundObjectId(env, entityId);
-  return refundId === null ? paymentSagaStub(env, entityId) : asCalls<RefundSagaRpc>(env.REFUND_SAGA.get(refundId));
+/** A fresh stub of a wallet's object. One that was never opened holds nothing. */
+export function walletStub(env: Env, scope: Scope, walletId: string): Calls<WalletRpc> {
+  return asCalls<WalletRpc>(env.WALLET.getByName(walletObjectName(scope, walletId)));
 }
 
 /** A fresh stub of a webhook endpoint's object, or null for what is no id of one. Another merchant's leads to an empty one. */

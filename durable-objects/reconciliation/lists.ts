@@ -13,7 +13,7 @@ import type { Lists } from '../../src/domain/reconciliation/reconcile.ts';
 import { ledgerSpans } from '../../src/domain/reconciliation/spans.ts';
 import type { PaymentEntriesResult, WalletRpc } from '../../src/domain/rpc.ts';
 import { refundsOf } from '../../src/read-model/reconciled-rows.ts';
-import { asCalls } from '../../src/stubs.ts';
+import { type Calls, walletStub } from '../../src/stubs.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
 
 export interface Gathered {
@@ -39,13 +39,16 @@ export async function withLedgers(
   refunds: readonly RefundRecord[],
   lines: readonly StatementLine[],
 ): Promise<Gathered> {
-  const byWallet = new Map<string, PaymentRecord[]>();
+  const byWallet = new Map<string, { readonly wallet: Calls<WalletRpc>; readonly own: PaymentRecord[] }>();
   for (const payment of payments) {
-    const name = walletObjectName({ merchant: payment.merchant, mode }, payment.walletId);
-    byWallet.set(name, [...(byWallet.get(name) ?? []), payment]);
+    const owner = { merchant: payment.merchant, mode };
+    const name = walletObjectName(owner, payment.walletId);
+    const known = byWallet.get(name);
+    if (known === undefined) byWallet.set(name, { wallet: walletStub(env, owner, payment.walletId), own: [payment] });
+    else known.own.push(payment);
   }
   const ledgers = await Promise.all(
-    [...byWallet].map(async ([name, own]) => ({ own, result: await readLedger(env, name, own, refunds) })),
+    [...byWallet.values()].map(async ({ wallet, own }) => ({ own, result: await readLedger(wallet, own, refunds) })),
   );
   const unread = ledgers.filter(({ result }) => result === null).flatMap(({ own }) => own.map(({ id }) => id));
   const found = ledgers.flatMap(({ result }) => (result?.kind === 'found' ? [result] : []));
@@ -63,8 +66,7 @@ export async function withLedgers(
 
 /** null: it could not be read. A wallet that does not exist has no entries, and is read. */
 async function readLedger(
-  env: Env,
-  name: string,
+  wallet: Calls<WalletRpc>,
   payments: readonly PaymentRecord[],
   refunds: readonly RefundRecord[],
 ): Promise<Exclude<PaymentEntriesResult, { kind: 'too_many' }> | null> {
@@ -72,7 +74,7 @@ async function readLedger(
   const own = refunds.filter(({ paymentId }) => paymentIds.includes(paymentId));
   const query = { paymentIds, spans: ledgerSpans(payments, own) };
   try {
-    const result = await asCalls<WalletRpc>(env.WALLET.getByName(name)).readPaymentEntries(query);
+    const result = await wallet.readPaymentEntries(query);
     return result.kind === 'too_many' ? null : result;
   } catch (error) {
     logLine('reconciliation.wallet_unread', { count: payments.length, error: errorText(error) });

@@ -15,12 +15,12 @@ import type { Difference } from '../../src/domain/reconciliation/difference.ts';
 import type { ReconciliationPlan } from '../../src/domain/reconciliation/plan.ts';
 import { type Comparison, type Lists, reconcile, type Scope } from '../../src/domain/reconciliation/reconcile.ts';
 import { completedMinor } from '../../src/domain/reconciliation/refunds.ts';
-import type { ReadRowResult, SagaRpc } from '../../src/domain/rpc.ts';
+import type { ReadRowResult } from '../../src/domain/rpc.ts';
 import { providerKey } from '../../src/gateway/keys.ts';
 import { PROVIDER_CALLS_AT_ONCE_MAX } from '../../src/gateway/limits.ts';
 import type { LookupAnswer, LookupRequest } from '../../src/gateway/provider.ts';
 import type { Providers } from '../../src/gateway/registry.ts';
-import { asCalls, paymentObjectId, refundObjectId } from '../../src/stubs.ts';
+import { sagaStub } from '../../src/stubs.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
 import { type Gathered, withLedgers } from './lists.ts';
 
@@ -88,12 +88,8 @@ export async function readOwners(env: Env, ids: readonly string[]) {
 }
 
 async function readOwner(env: Env, entityId: string): Promise<ReadRowResult> {
-  const isRefund = entityId.startsWith('ref_');
-  const id = isRefund ? refundObjectId(env, entityId) : paymentObjectId(env, entityId);
-  if (id === null) return { kind: 'not_found' };
-  const namespace = isRefund ? env.REFUND_SAGA : env.PAYMENT_SAGA;
   try {
-    return await asCalls<SagaRpc>(namespace.get(id)).readRow();
+    return (await sagaStub(env, entityId)?.readRow()) ?? { kind: 'not_found' };
   } catch (error) {
     logLine('reconciliation.owner_unread', { entity_id: entityId, error: errorText(error) });
     return { kind: 'not_found' };

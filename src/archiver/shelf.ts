@@ -1,12 +1,14 @@
 /**
  * Writes objects of the archive (R2) and reads them back: an object counts as written only when what is read is what was
- * meant. Compressed NDJSON, with a manifest beside it. Knows no rows. Called by the rest of the archiver and by the auditor.
+ * meant. Compressed NDJSON, with a manifest beside it. Asks D1 nothing. Called by the rest of the archiver and by the auditor.
  */
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { type Dossier, dossierSchema } from '../domain/archive/dossier.ts';
 import { linesOf, type Manifest, manifestKeyOf, ndjsonOf, problemOfObject } from '../domain/archive/manifest.ts';
 import { InvariantError } from '../domain/errors.ts';
+import type { Archive } from '../read-model/archives.ts';
 
 /** All of a manifest but what follows from the bytes. */
 export type Described = Omit<Manifest, 'bytes' | 'sha256'>;
@@ -33,6 +35,12 @@ export async function shelve(bucket: R2Bucket, described: Described, lines: read
 /** The lines of an object, once its bytes are what the manifest says. @throws InvariantError where they are not. */
 export async function readShelved(bucket: R2Bucket, manifest: Manifest): Promise<unknown[]> {
   return linesOf(await gunzip(await readBytes(bucket, manifest)));
+}
+
+/** The payments of an object, which is what its manifest says. @throws InvariantError where it is not. */
+export async function dossiersOf(bucket: R2Bucket, { objectKey, manifest }: Archive): Promise<Dossier[]> {
+  if (manifest === null) throw new InvariantError('archive_manifest', { object_key: objectKey });
+  return dossierSchema.array().parse(await readShelved(bucket, manifest));
 }
 
 async function readBytes(bucket: R2Bucket, manifest: Manifest): Promise<Uint8Array> {

@@ -2,13 +2,11 @@
  * Deletes from the record (D1) what the archive has: first timelines and notifications, much later the rows. What goes is what
  * stands in the object, read back and compared just before; one transaction for each object. Called by the cron.
  */
-import { type Dossier, dossierSchema } from '../domain/archive/dossier.ts';
-import { InvariantError } from '../domain/errors.ts';
 import { ARCHIVE_STEPS_MAX, RECORD_LOG_RETENTION_MS, RECORD_ROW_RETENTION_MS } from '../domain/limits.ts';
 import { trimLogsStatements, trimRowsStatements } from '../read-model/archived-payments.ts';
-import { type Archive, oldestArchive, trimmedStatement } from '../read-model/archives.ts';
+import { oldestArchive, trimmedStatement } from '../read-model/archives.ts';
 import { logLine } from '../telemetry/log.ts';
-import { readShelved } from './shelf.ts';
+import { dossiersOf } from './shelf.ts';
 
 const STAGES = [
   { from: 'stored', to: 'logs_trimmed', afterMs: RECORD_LOG_RETENTION_MS, statements: trimLogsStatements },
@@ -32,10 +30,4 @@ export async function trimPayments(env: Env, nowMs: number): Promise<number> {
     }
   }
   return trimmed;
-}
-
-/** The payments of an object, which is what its manifest says. @throws InvariantError where it is not. */
-export async function dossiersOf(bucket: R2Bucket, { objectKey, manifest }: Archive): Promise<Dossier[]> {
-  if (manifest === null) throw new InvariantError('archive_manifest', { object_key: objectKey });
-  return dossierSchema.array().parse(await readShelved(bucket, manifest));
 }

@@ -3,8 +3,7 @@
  * payment in it is what the tombstone in its own object proves. Reads only. Called by the walk.
  */
 
-import { readShelved } from '../archiver/shelf.ts';
-import { dossiersOf } from '../archiver/trim.ts';
+import { dossiersOf, readShelved } from '../archiver/shelf.ts';
 import { checkSaga, countsOfRuns, sagasOf } from '../domain/archive/dossier.ts';
 import { type Finding, Findings } from '../domain/audit/finding.ts';
 import { canonicalJson } from '../domain/canonical.ts';

@@ -5,13 +5,11 @@
 import { type Finding, Findings } from '../domain/audit/finding.ts';
 import { addBalances, auditTotals, type TotalsByCurrency } from '../domain/audit/totals.ts';
 import type { WalletAuditPage } from '../domain/audit/wallet.ts';
-import { walletObjectName } from '../domain/ids.ts';
 import type { LedgerAuditState } from '../domain/ledger/replay.ts';
 import { AUDIT_OBJECTS_MAX } from '../domain/limits.ts';
 import type { WalletRow } from '../domain/messages.ts';
-import type { WalletRpc } from '../domain/rpc.ts';
 import { walletsAfter } from '../read-model/wallets.ts';
-import { asCalls } from '../stubs.ts';
+import { walletStub } from '../stubs.ts';
 import type { PositionOf } from './position.ts';
 
 export interface WalletsPage {
@@ -50,7 +48,7 @@ export async function auditWallets(env: Env, position: PositionOf<'wallets'>): P
 
 /** One page of a wallet, from a fresh stub. */
 export async function auditPage(env: Env, row: WalletRow, state: LedgerAuditState | null): Promise<WalletAuditPage> {
-  return asCalls<WalletRpc>(env.WALLET.getByName(walletObjectName(row, row.id))).audit(state);
+  return walletStub(env, row, row.id).audit(state);
 }
 
 /** What a page of a wallet's audit found, and whether the wallet is the one that the directory lists. */

@@ -4,12 +4,12 @@
  */
 import { apiKeyObjectName } from '../domain/api-key.ts';
 import type { ApiKeyRpc } from '../domain/api-key-record.ts';
-import { isOverloaded, isRetryable } from '../domain/errors.ts';
-import { type Scope, sagaObjectName, walletObjectName } from '../domain/ids.ts';
+import { InvariantError, isOverloaded, isRetryable } from '../domain/errors.ts';
+import { type Scope, sagaObjectName } from '../domain/ids.ts';
 import type { PaymentSagaRpc, RefundSagaRpc, SagaRpc, WalletRpc } from '../domain/rpc.ts';
 import { webhookEndpointObjectName } from '../domain/webhook.ts';
 import type { WebhookEndpointRpc } from '../domain/webhook-rpc.ts';
-import { asCalls, type Calls, paymentObjectId, refundObjectId } from '../stubs.ts';
+import { asCalls, type Calls, paymentSagaStub, refundSagaStub, sagaStub, walletStub } from '../stubs.ts';
 
 /** The route part of the names of payment sagas: a key is the client's own per route. */
 export const PAYMENTS_ROUTE = '/payments';
@@ -26,8 +26,7 @@ export function sagaOfKey(env: Env, scope: Scope, key: string): Reach<PaymentSag
 
 /** The saga behind a payment id, or null for an id that the namespace never minted. */
 export function sagaOfPayment(env: Env, paymentId: string): Reach<PaymentSagaRpc> | null {
-  const id = paymentObjectId(env, paymentId);
-  return id === null ? null : () => asCalls<PaymentSagaRpc>(env.PAYMENT_SAGA.get(id));
+  return reachOf(() => paymentSagaStub(env, paymentId));
 }
 
 /** The saga that owns the idempotency key of a refund. */
@@ -38,18 +37,25 @@ export function refundOfKey(env: Env, scope: Scope, key: string): Reach<RefundSa
 
 /** The saga behind a refund id, or null for an id that the namespace never minted. */
 export function sagaOfRefund(env: Env, refundId: string): Reach<RefundSagaRpc> | null {
-  const id = refundObjectId(env, refundId);
-  return id === null ? null : () => asCalls<RefundSagaRpc>(env.REFUND_SAGA.get(id));
+  return reachOf(() => refundSagaStub(env, refundId));
 }
 
 /** The saga behind an id of either kind, or null for an id that neither namespace ever minted. */
 export function sagaOfEntity(env: Env, entityId: string): Reach<SagaRpc> | null {
-  return sagaOfRefund(env, entityId) ?? sagaOfPayment(env, entityId);
+  return reachOf(() => sagaStub(env, entityId));
+}
+
+function reachOf<Rpc>(stub: () => Calls<Rpc> | null): Reach<Rpc> | null {
+  if (stub() === null) return null;
+  return () => {
+    const fresh = stub();
+    if (fresh === null) throw new InvariantError('an_id_leads_where_it_led');
+    return fresh;
+  };
 }
 
 export function walletOf(env: Env, scope: Scope, walletId: string): Reach<WalletRpc> {
-  const name = walletObjectName(scope, walletId);
-  return () => asCalls<WalletRpc>(env.WALLET.getByName(name));
+  return () => walletStub(env, scope, walletId);
 }
 
 /** The object of a webhook endpoint. Another merchant's or mode's id leads to one that was never created. */

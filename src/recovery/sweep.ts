@@ -3,9 +3,8 @@
  * alarm should have done. Bounded in pages and in all; whoever has waited longest is next, so that no hopeless one starves
  * another. It moves no money and decides nothing. Called by the cron.
  */
-import { walletObjectName } from '../domain/ids.ts';
+import { type Scope, walletObjectName } from '../domain/ids.ts';
 import { PAGE_LIMIT_MAX } from '../domain/limits.ts';
-import type { WalletRpc } from '../domain/rpc.ts';
 import {
   HOLD_OVERDUE_MS,
   SWEEP_PAGE_ROWS,
@@ -16,7 +15,7 @@ import {
 import { emptyReport, note, notePoke, type SweepReport } from '../domain/sweep-report.ts';
 import { type EntityKind, endedPayments, noteSwept, type StillSaga, stillSagas } from '../read-model/sagas.ts';
 import { keepSweep } from '../read-model/sweeps.ts';
-import { asCalls, sagaStub } from '../stubs.ts';
+import { sagaStub, walletStub } from '../stubs.ts';
 import { errorText, logLine } from '../telemetry/log.ts';
 
 /** One run. `nowMs` is the cron's time; the objects go by their own clocks. @throws what D1 throws. */
@@ -75,22 +74,22 @@ async function pokeOne(env: Env, { id, sequence }: StillSaga, report: SweepRepor
 
 /** Asks the wallets of what was swept for holds that should be gone by now. */
 async function reviewHolds(env: Env, swept: readonly StillSaga[], report: SweepReport): Promise<void> {
-  const wallets = new Map<string, string>();
+  const wallets = new Map<string, { readonly scope: Scope; readonly walletId: string }>();
   for (const { scope, walletId } of swept) {
-    if (walletId !== null) wallets.set(walletObjectName(scope, walletId), walletId);
+    if (walletId !== null) wallets.set(walletObjectName(scope, walletId), { scope, walletId });
   }
-  const asked = [...wallets].slice(0, SWEEP_WALLETS_MAX);
+  const asked = [...wallets.values()].slice(0, SWEEP_WALLETS_MAX);
   report.wallets_asked = asked.length;
-  await Promise.all(asked.map(([name, walletId]) => reviewWallet(env, { name, walletId }, report)));
+  await Promise.all(asked.map((wallet) => reviewWallet(env, wallet, report)));
 }
 
 async function reviewWallet(
   env: Env,
-  { name, walletId }: { readonly name: string; readonly walletId: string },
+  { scope, walletId }: { readonly scope: Scope; readonly walletId: string },
   report: SweepReport,
 ): Promise<void> {
   try {
-    const result = await asCalls<WalletRpc>(env.WALLET.getByName(name)).read();
+    const result = await walletStub(env, scope, walletId).read();
     const holds = result.kind === 'found' ? result.wallet.holds.slice(0, PAGE_LIMIT_MAX) : [];
     const lateMs = Date.now() - HOLD_OVERDUE_MS;
     const ended = await endedPayments(

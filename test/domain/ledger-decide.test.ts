@@ -55,6 +55,7 @@ function stored(request: WalletCommand | Deposit, refusal: WalletRefusal | null)
 const EVERY: readonly Type[] = TYPES;
 const asks = (fields: object) => (at: Case) => ({ ...at, request: { ...at.request, ...fields } });
 const finds = (fields: Partial<Snapshot>) => (at: Case) => ({ ...at, snapshot: { ...at.snapshot, ...fields } });
+const FROZEN = finds({ wallet: { currency: 'USD', frozen: true } });
 const nearlyFull = AMOUNT_MINOR_MAX - 50;
 
 /** In order of precedence: why a command is refused, which commands can be, and what makes it so. */
@@ -65,7 +66,7 @@ const REASONS: readonly (readonly [WalletRefusal, readonly Type[], (at: Case) =>
     (at) => finds({ effect: stored({ ...at.request, amountMinor: 7 } as WalletCommand, null) })(at),
   ],
   ['wallet_not_found', EVERY, finds({ wallet: null })],
-  ['wallet_frozen', EVERY, finds({ wallet: { currency: 'USD', frozen: true } })],
+  ['wallet_frozen', ['hold', 'deposit'], FROZEN],
   ['currency_mismatch', EVERY, asks({ currency: 'EUR' })],
   ['hold_exists', ['hold'], finds({ hold: HOLD })],
   ['hold_not_found', ['debit', 'release'], finds({ hold: null, resolution: null })],
@@ -226,5 +227,24 @@ describe('a release', () => {
 
   test.each(['debited', 'released'] as const)('of a hold that was %s is refused', (resolution) => {
     expect(reasonOf(finds({ hold: null, resolution })(applicable('release')))).toBe('hold_resolved');
+  });
+});
+
+describe('a frozen wallet ends what was begun', () => {
+  test.each(['debit', 'release', 'credit', 'reverse'] as const)('a %s is applied, as if it were not frozen', (type) => {
+    const thawed = applicable(type);
+    expect(decided(FROZEN(thawed))).toEqual(decided(thawed));
+    expect(reasonOf(thawed)).toBe('applied');
+  });
+
+  test('a release of a hold that has expired is done already', () => {
+    expect(reasonOf(FROZEN(finds({ hold: null, resolution: 'expired' })(applicable('release'))))).toBe(
+      'applied_before',
+    );
+  });
+
+  test.each(['hold', 'deposit'] as const)('a %s that was decided before the freeze is answered as it was', (type) => {
+    const at = applicable(type);
+    expect(reasonOf(FROZEN(finds({ effect: stored(at.request, null) })(at)))).toBe('replayed');
   });
 });

@@ -19,10 +19,11 @@ const START_MS = Date.UTC(2026, 10, 24);
 /** What a run must have met at least once in a hundred times, or it has tested less than it says. */
 const OUTCOMES = [
   'expire',
-  ...['applied', 'replayed', 'effect_id_conflict', 'wallet_not_found', 'wallet_frozen', 'currency_mismatch'].flatMap(
-    (outcome) => ['hold', 'debit', 'release', 'credit', 'reverse'].map((type) => `${type} ${outcome}`),
+  ...['applied', 'replayed', 'effect_id_conflict', 'wallet_not_found', 'currency_mismatch'].flatMap((outcome) =>
+    ['hold', 'debit', 'release', 'credit', 'reverse'].map((type) => `${type} ${outcome}`),
   ),
-  ...['hold_exists', 'insufficient_funds'].map((refusal) => `hold ${refusal}`),
+  ...['debit', 'release', 'credit', 'reverse'].map((type) => `${type} applied while frozen`),
+  ...['hold_exists', 'insufficient_funds', 'wallet_frozen'].map((refusal) => `hold ${refusal}`),
   ...['credit insufficient_funds', 'reverse insufficient_funds', 'debit simulated_refusal'],
   ...['hold_not_found', 'hold_resolved', 'amount_exceeds_hold'].flatMap((refusal) => [
     `debit ${refusal}`,

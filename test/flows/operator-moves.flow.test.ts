@@ -24,7 +24,7 @@ import {
   until,
   wallet,
 } from '../support/payments.ts';
-import { BY, freeze, inState, pass, post, recorded, resolve, retry, saga } from '../support/stuck.ts';
+import { BY, inState, mend, pass, post, recorded, resolve, retry, saga, spoil } from '../support/stuck.ts';
 
 const FUNDS = 5_000;
 const WINDOW_MS = SAGA_POLICIES.sandbox.lateWindowMs;
@@ -227,14 +227,14 @@ describe('capture_unknown', () => {
   });
 });
 
-test('release_refused: retried once the wallet is thawed, under a new effect id, since a refused one stays refused', async () => {
+test('release_refused: retried once the wallet is mended, under a new effect id, since a refused one stays refused', async () => {
   const { isAllLost } = loseAll('orchestrator.wallet.release_funds');
   const { id, walletId } = await pay({ token: 'pm_card_visa_chargeDeclined' });
   await until(
     () => saga(id),
     ({ pending }) => pending.some(({ command, attempts }) => command === 'release' && isAllLost(id, attempts)),
   );
-  await freeze(walletId, true);
+  await spoil(walletId);
   loseMessages(null);
   await needs(id, 'release_refused');
   // Nothing says that the wallet holds nothing: it is a wallet's word that counts, not a person's.
@@ -242,7 +242,7 @@ test('release_refused: retried once the wallet is thawed, under a new effect id,
   expect(await refused.json()).toMatchObject({ status: 409, code: 'saga_move_not_possible' });
   await retry(id);
   await needs(id, 'release_refused');
-  await freeze(walletId, false);
+  await mend(walletId);
   const { ledger_effect } = await retry(id);
   expect(ledger_effect.entries).toMatchObject([
     { type: 'release', effect_id: `orchestrator.wallet.release_funds.${id}.r3` },
@@ -332,15 +332,15 @@ describe('a refund', () => {
 
   async function uncredited() {
     const { id: paymentId, walletId } = await paidBy('pm_card_visa');
-    await freeze(walletId, true);
+    await spoil(walletId);
     const id = await refundOf(paymentId);
     await needs(id, 'credit_refused');
     return { id, paymentId, walletId };
   }
 
-  test('credit_refused, retried once the wallet is thawed, is credited once', async () => {
+  test('credit_refused, retried once the wallet is mended, is credited once', async () => {
     const { id, walletId } = await uncredited();
-    await freeze(walletId, false);
+    await mend(walletId);
     expect((await retry(id)).ledger_effect.entries).toMatchObject([
       { type: 'credit', effect_id: `orchestrator.wallet.credit.${id}.r2` },
     ]);
@@ -354,7 +354,7 @@ describe('a refund', () => {
     const { ledger_effect } = await resolve(id, 'written_off');
     expect(ledger_effect).toEqual({ status: 'none', entries: [] });
     expect(await refund(id)).toMatchObject({ status: 'COMPLETED' });
-    await freeze(walletId, false);
+    await mend(walletId);
     expect(await ledgerOf(walletId)).toEqual(['hold', 'debit']);
     await until(
       () => json<PaymentView>(`/payments/${paymentId}`),

@@ -114,10 +114,19 @@ export async function strand(id: string, isAllLost: (entityId: string, sent: num
   );
 }
 
-export async function freeze(walletId: string, frozen: boolean): Promise<void> {
+/** A wallet in dollars refuses whatever a saga asks for, until it is mended: its row names another currency. */
+export async function spoil(walletId: string): Promise<void> {
+  await setCurrency(walletId, 'EUR');
+}
+
+export async function mend(walletId: string): Promise<void> {
+  await setCurrency(walletId, 'USD');
+}
+
+async function setCurrency(walletId: string, currency: string): Promise<void> {
   const wallet = env.WALLET.getByName(walletObjectName({ merchant: 'default', mode: 'sandbox' }, walletId));
   await runInDurableObject(wallet, (_instance, state) => {
-    const { rowsWritten } = state.storage.sql.exec('UPDATE wallet SET frozen = ?', frozen ? 1 : 0);
+    const { rowsWritten } = state.storage.sql.exec('UPDATE wallet SET currency = ?', currency);
     if (rowsWritten === 0) throw new Error(`no wallet ${walletId}`);
   });
   await evictDurableObject(wallet);

@@ -108,10 +108,15 @@ function knownEffect({ effect }: Snapshot, request: WalletCommand | Deposit): De
   return { kind: effect.content === contentOf(request) ? 'replayed' : 'conflict', effect };
 }
 
-function refusedByWallet({ wallet }: Snapshot, { currency }: { readonly currency: string }): Decision | null {
+function refusedByWallet({ wallet }: Snapshot, request: WalletCommand | Deposit): Decision | null {
   if (wallet === null) return refused('wallet_not_found');
-  if (wallet.frozen) return refused('wallet_frozen');
-  return wallet.currency === currency ? null : refused('currency_mismatch');
+  if (wallet.frozen && begins(request)) return refused('wallet_frozen');
+  return wallet.currency === request.currency ? null : refused('currency_mismatch');
+}
+
+/** A frozen wallet refuses only this: were what ends refused too, a freeze would leave sagas to a person (decision 0084). */
+function begins(request: WalletCommand | Deposit): boolean {
+  return !('type' in request) || request.type === 'hold';
 }
 
 function judge(snapshot: Snapshot, command: WalletCommand): Judgement {

@@ -64,7 +64,8 @@ export class Model {
       const outcome = this.#one(command);
       this.sent.push(command);
       if (!isKnown && outcome.kind === 'applied') this.applied.push(command);
-      this.count(`${command.type} ${outcome.reason ?? (isKnown ? 'replayed' : outcome.kind)}`);
+      const applied = this.frozen ? 'applied while frozen' : 'applied';
+      this.count(`${command.type} ${outcome.reason ?? (isKnown ? 'replayed' : applied)}`);
       return outcome;
     });
   }
@@ -84,7 +85,7 @@ export class Model {
     if (known !== undefined && known.content !== content)
       return known.content.startsWith('["deposit') ? 'key_reused' : 'effect_id_conflict';
     if (known !== undefined) return known.refusal ?? `replayed ${known.version}`;
-    const refusal = this.#refusedByWallet(currency);
+    const refusal = this.#refusedByWallet(currency, true);
     if (refusal === 'wallet_not_found') return refusal;
     if (refusal === null) {
       this.external += amountMinor;
@@ -134,7 +135,7 @@ export class Model {
         this.available = command.openWithMinor;
         this.version = 1;
       }
-      const refusal = this.#refusedByWallet(command.currency) ?? this.#move(command);
+      const refusal = this.#refusedByWallet(command.currency, command.type === 'hold') ?? this.#move(command);
       effect = { content, refusal, version: refusal === null ? this.version : null };
       this.effects.set(effectId, effect);
     }
@@ -143,9 +144,9 @@ export class Model {
       : { effectId, kind: 'applied', version: effect.version };
   }
 
-  #refusedByWallet(currency: string): string | null {
+  #refusedByWallet(currency: string, begins: boolean): string | null {
     if (this.currency === null) return 'wallet_not_found';
-    if (this.frozen) return 'wallet_frozen';
+    if (this.frozen && begins) return 'wallet_frozen';
     return this.currency === currency ? null : 'currency_mismatch';
   }
 

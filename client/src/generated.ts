@@ -220,6 +220,7 @@ export type Wallet = {
   external: number;
   /** Grows by one per ledger entry. */
   version: number;
+  /** An operator has it refuse new payments and deposits. */
   frozen: boolean;
   /** Open holds, oldest first; `holds_total` counts all. */
   holds: {
@@ -974,6 +975,14 @@ export type Sweep = {
   })[];
 };
 
+export type WalletFreeze = {
+  /** Whose wallet it is. Absent: of the merchant of the key that asks; a platform key must say it. */
+  merchant?: string;
+  actor: string;
+  /** For the audit log. */
+  reason: string;
+};
+
 /** What each operation takes, and what it answers when it succeeds. */
 export interface Operations {
   /** Liveness */
@@ -1411,6 +1420,22 @@ export interface Operations {
     };
     answer: SweepList;
   };
+  /** Have a wallet refuse new payments and deposits */
+  freezeWallet: {
+    path: {
+      id: string;
+    };
+    body: WalletFreeze;
+    answer: Wallet;
+  };
+  /** Let a frozen wallet take payments and deposits again */
+  unfreezeWallet: {
+    path: {
+      id: string;
+    };
+    body: WalletFreeze;
+    answer: Wallet;
+  };
   /** Metrics of the whole deployment, for Prometheus */
   getMetrics: {
     answer: string;
@@ -1472,5 +1497,7 @@ export const OPERATIONS = {
   retrySaga: { method: 'POST', path: '/ops/sagas/{id}/retry', hasKey: false, resend: false },
   resolveSaga: { method: 'POST', path: '/ops/sagas/{id}/resolve', hasKey: false, resend: false },
   listSweeps: { method: 'GET', path: '/ops/sweeps', hasKey: false, resend: true },
+  freezeWallet: { method: 'POST', path: '/ops/wallets/{id}/freeze', hasKey: false, resend: false },
+  unfreezeWallet: { method: 'POST', path: '/ops/wallets/{id}/unfreeze', hasKey: false, resend: false },
   getMetrics: { method: 'GET', path: '/metrics', hasKey: false, resend: true },
 } as const;

@@ -196,6 +196,12 @@ export class WalletStore implements LedgerStore {
     this.#load().wallet = wallet;
   }
 
+  setFrozen(frozen: boolean): void {
+    this.#write('UPDATE wallet SET frozen = ?', frozen ? 1 : 0);
+    const present = this.#load();
+    if (present.wallet !== null) present.wallet = { ...present.wallet, frozen };
+  }
+
   setAlarmAtMs(alarmAtMs: number | null): void {
     this.#write('UPDATE wallet SET alarm_at_ms = ?', alarmAtMs);
     this.#load().alarmAtMs = alarmAtMs;

@@ -26,6 +26,7 @@ import type {
   PaymentEntriesQuery,
   PaymentEntriesResult,
   ReadEntriesResult,
+  ReadWalletResult,
   WalletCommand,
   WalletOutcome,
   WalletRpc,
@@ -73,7 +74,7 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
   }
 
   /** Balances, open holds and version as of one entry. */
-  read(): { readonly kind: 'found'; readonly wallet: WalletView } | { readonly kind: 'not_found' } {
+  read(): ReadWalletResult {
     const wallet = this.#view();
     return wallet === null ? { kind: 'not_found' } : { kind: 'found', wallet };
   }
@@ -82,6 +83,13 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
   deposit(deposit: Deposit): DepositResult {
     const decision = this.#commit((nowMs) => executeDeposit(this.#store, deposit, nowMs));
     return 'entry' in decision ? { kind: decision.kind, entry: entryView(decision.entry) } : decision;
+  }
+
+  /** An operator's word: whether holds and deposits are refused from now on. No entry: no money moves. Said again, nothing is written. */
+  setFrozen(frozen: boolean): ReadWalletResult {
+    const wallet = this.#store.wallet();
+    if (wallet !== null && wallet.frozen !== frozen) this.#commit(() => this.#store.setFrozen(frozen));
+    return this.read();
   }
 
   /** The directory (D1) has this wallet. The alarm stands for what is left to wait for. */

@@ -332,6 +332,8 @@ export type OpenWalletResult =
   | { readonly kind: 'opened' | 'exists'; readonly wallet: WalletView }
   | { readonly kind: 'currency_conflict'; readonly currency: string };
 
+export type ReadWalletResult = { readonly kind: 'found'; readonly wallet: WalletView } | { readonly kind: 'not_found' };
+
 export interface Deposit {
   /** Made from the idempotency key: the same key deposits once. */
   readonly effectId: string;
@@ -382,7 +384,9 @@ export interface WalletRpc {
   /** At most WALLET_COMMANDS_MAX, taken in order; one outcome per command, in the same order. */
   execute(scope: Scope, walletId: string, commands: readonly WalletCommand[]): readonly WalletOutcome[];
   open(scope: Scope, walletId: string, currency: string): OpenWalletResult;
-  read(): { readonly kind: 'found'; readonly wallet: WalletView } | { readonly kind: 'not_found' };
+  read(): ReadWalletResult;
+  /** What a frozen wallet refuses: docs/ledger.md. */
+  setFrozen(frozen: boolean): ReadWalletResult;
   deposit(deposit: Deposit): DepositResult;
   /** Entries with a sequence below `beforeSequence` (null: from the newest) and, with `atMs`, made until then. */
   readEntries(page: { beforeSequence: number | null; limit: number; atMs: number | null }): ReadEntriesResult;

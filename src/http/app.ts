@@ -39,6 +39,7 @@ import { opsSagasList } from './routes/ops-sagas-list.ts';
 import { opsSagasResolve } from './routes/ops-sagas-resolve.ts';
 import { opsSagasRetry } from './routes/ops-sagas-retry.ts';
 import { opsSweepsList } from './routes/ops-sweeps-list.ts';
+import { opsWalletsFreeze } from './routes/ops-wallets-freeze.ts';
 import { paymentsCreate } from './routes/payments-create.ts';
 import { paymentsGet } from './routes/payments-get.ts';
 import { paymentsList } from './routes/payments-list.ts';
@@ -127,6 +128,7 @@ opsSagasGet(app);
 opsSagasRetry(app);
 opsSagasResolve(app);
 opsSweepsList(app);
+opsWalletsFreeze(app);
 metricsGet(app);
 refuseOtherMethods(app);
 

@@ -258,14 +258,6 @@ describe('commands', () => {
     ]);
   });
 
-  test('are refused while the wallet is frozen', async () => {
-    const wallet = await funded();
-    await wallet.sql('UPDATE wallet SET frozen = 1');
-    await evictDurableObject(wallet.stub);
-    expect(await wallet.execute(hold(1))).toMatchObject([{ reason: 'wallet_frozen' }]);
-    expect(await wallet.view()).toMatchObject({ frozen: true });
-  });
-
   test('cost two or three written rows each, and a replay none', async () => {
     const wallet = await funded(100_000);
     // The first hold sets the alarm, which a wallet needs once a week: what every later command costs is measured.
@@ -282,6 +274,62 @@ describe('commands', () => {
     expect(await rowsWritten(wallet, [hold(0, 1)])).toEqual([2]);
     const rows = await wallet.sql('SELECT sequence FROM entries WHERE open_holds IS NOT NULL');
     expect(rows).toEqual([{ sequence: HOLDS_SNAPSHOT_ENTRIES }]);
+  });
+});
+
+describe('a freeze', () => {
+  const FROZEN = { kind: 'found', wallet: { frozen: true } };
+
+  test('has holds and deposits refused and everything else carried out, and outlives an eviction', async () => {
+    const wallet = await funded();
+    await wallet.execute(hold(1), hold(2), hold(3, 100, 1_000));
+    expect(await wallet.stub.setFrozen(true)).toMatchObject(FROZEN);
+    await evictDurableObject(wallet.stub);
+    expect(await wallet.execute(hold(4))).toMatchObject([{ reason: 'wallet_frozen' }]);
+    expect(await wallet.deposit({ effectId: 'deposit.2' })).toEqual({ kind: 'refused', reason: 'wallet_frozen' });
+    const ends = [act('debit', 1), act('release', 2), act('credit', 1), act('reverse', 1)];
+    expect((await wallet.execute(...ends)).map(({ kind }) => kind)).toEqual(Array(4).fill('applied'));
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1_001 });
+    await runDurableObjectAlarm(wallet.stub);
+    expect(await wallet.view()).toMatchObject({ available: 900, held: 0, settled: 100, frozen: true });
+    expect(await audit(wallet.stub)).toEqual([]);
+  });
+
+  test('is lifted for what comes after; what was refused meanwhile stays refused', async () => {
+    const wallet = await funded();
+    const refused = hold(1);
+    await wallet.stub.setFrozen(true);
+    await wallet.execute(refused);
+    await wallet.deposit({ effectId: 'deposit.2' });
+    expect(await wallet.stub.setFrozen(false)).toMatchObject({ kind: 'found', wallet: { frozen: false } });
+    expect(await wallet.execute(refused, hold(2))).toMatchObject([{ reason: 'wallet_frozen' }, { kind: 'applied' }]);
+    expect(await wallet.deposit({ effectId: 'deposit.2' })).toMatchObject({ reason: 'wallet_frozen' });
+    expect(await wallet.deposit({ effectId: 'deposit.3' })).toMatchObject({ kind: 'deposited' });
+    expect(await audit(wallet.stub)).toEqual([]);
+  });
+
+  test('is no entry: it moves no money, and said again it writes nothing', async () => {
+    const wallet = await funded();
+    const before = await wallet.view();
+    const written = (frozen: boolean) =>
+      runInDurableObject(wallet.stub, (instance, { storage: { sql } }) => {
+        const total = () => sql.exec('SELECT total_changes() AS n').one().n;
+        const first = total();
+        instance.setFrozen(frozen);
+        return Number(total()) - Number(first);
+      });
+    expect(await written(true)).toBe(1);
+    expect(await written(true)).toBe(0);
+    expect(await wallet.view()).toEqual({ ...before, frozen: true });
+    expect(await written(false)).toBe(1);
+    expect(await written(false)).toBe(0);
+    expect(await wallet.view()).toEqual(before);
+  });
+
+  test('of a wallet that was never opened writes nothing, not even a table', async () => {
+    const { stub } = freshWallet();
+    expect(await stub.setFrozen(true)).toEqual({ kind: 'not_found' });
+    expect(await tablesOf(stub)).toEqual([]);
   });
 });
 

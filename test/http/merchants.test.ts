@@ -172,6 +172,8 @@ const BY_ID: readonly Row[] = [
   row('POST /ops/sagas/{id}/resolve', ({ running }) => `/ops/sagas/${running}/resolve`, {
     body: { ...WORD, resolution: 'not_charged' },
   }),
+  row('POST /ops/wallets/{id}/freeze', ({ wallet }) => `/ops/wallets/${wallet}/freeze`, SAID),
+  row('POST /ops/wallets/{id}/unfreeze', ({ wallet }) => `/ops/wallets/${wallet}/unfreeze`, SAID),
   row('GET /ops/dead-letters/{id}', ({ letter }) => `/ops/dead-letters/${letter}`),
   row('POST /ops/dead-letters/{id}/redrive', ({ letter }) => `/ops/dead-letters/${letter}/redrive`, SAID),
   row('POST /ops/dead-letters/{id}/discard', ({ letter }) => `/ops/dead-letters/${letter}/discard`, SAID),
@@ -311,6 +313,15 @@ describe.each(DIRECTIONS)('to %s, what is %s’s', (_own, _others, own, others) 
     expect(await row.first()).toEqual({ status: 'present', redrive_count: 0 });
   });
 
+  it('is not frozen, whichever merchant is named', async () => {
+    const [me, other] = pair(own, others);
+    const body = { ...WORD, merchant: other.merchant };
+    const response = await ask(`POST /ops/wallets/${other.wallet}/freeze`, { key: me.key, body });
+    expect(response.status).toBe(404);
+    const wallet = await answered(200, ask(`GET /wallets/${other.wallet}`, { key: other.key }));
+    expect(wallet).toMatchObject({ frozen: false });
+  });
+
   it('gets no key', async () => {
     const [me, other] = pair(own, others);
     const body = { merchant: other.merchant, scopes: ['ops'], name: 'n', ...WORD };
@@ -397,6 +408,22 @@ describe('a platform key', () => {
     const [{ running }] = pair(0, 1);
     const refused = await operate<{ code: string }>(`POST /ops/sagas/${running}/retry`, 409, WORD);
     expect(refused.code).toBe('saga_not_in_attention');
+  });
+
+  it('freezes the wallet of the merchant that it names, and must name one', async () => {
+    const [{ merchant, wallet, key }] = pair(0, 1);
+    const unsaid = await operate<{ code: string; errors: object[] }>(`POST /ops/wallets/${wallet}/freeze`, 400, WORD);
+    expect(unsaid).toMatchObject({ code: 'validation_failed', errors: [{ pointer: '/merchant' }] });
+    for (const [verb, frozen] of [
+      ['freeze', true],
+      ['unfreeze', false],
+    ]) {
+      const answer = await operate(`POST /ops/wallets/${wallet}/${verb}`, 200, { ...WORD, merchant });
+      expect(answer).toMatchObject({ id: wallet, frozen });
+      expect(await answered(200, ask(`GET /wallets/${wallet}`, { key }))).toEqual(answer);
+    }
+    const elsewhere = { ...WORD, merchant: 'nobody' };
+    expect(await operate(`POST /ops/wallets/${wallet}/freeze`, 404, elsewhere)).toMatchObject({ code: 'not_found' });
   });
 
   it('pays, reads and opens nothing', async () => {

@@ -116,6 +116,22 @@ const ROWS: readonly Row[] = [
     subject: () => `${ids.resolved} charged`,
     merchant: 'default',
   },
+  {
+    operation: 'POST /ops/wallets/{id}/freeze',
+    path: () => '/ops/wallets/audited/freeze',
+    body: () => ({ merchant: 'default' }),
+    action: 'wallet.freeze',
+    subject: () => 'audited',
+    merchant: 'default',
+  },
+  {
+    operation: 'POST /ops/wallets/{id}/unfreeze',
+    path: () => '/ops/wallets/audited/unfreeze',
+    body: () => ({ merchant: 'default' }),
+    action: 'wallet.unfreeze',
+    subject: () => 'audited',
+    merchant: 'default',
+  },
 ];
 
 beforeAll(async () => {

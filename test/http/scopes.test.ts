@@ -16,7 +16,7 @@ const WANTED: readonly (readonly [RegExp, readonly Role[]])[] = [
   [/^GET \/(payments|refunds|idempotency-keys|wallets)\b/, ['payments:read']],
   [/^POST \/wallets\b/, ['wallets:write']],
   [/ \/webhook-(endpoints|deliveries)\b/, ['webhooks']],
-  [/ \/ops\/(dead-letters|sagas|api-keys|overview)\b/, ['ops']],
+  [/ \/ops\/(dead-letters|sagas|api-keys|overview|wallets)\b/, ['ops']],
   [/ (\/ops\/(breakers|audit|rebuild|reconcile|reconciliations|sweeps)\b|\/metrics$)/, ['ops', 'platform']],
 ];
 

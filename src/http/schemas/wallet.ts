@@ -28,7 +28,7 @@ export const walletSchema = z
     settled: balance.openapi({ description: 'What left for services.' }),
     external: balance.openapi({ description: 'What came in from outside.' }),
     version: z.number().int().nonnegative().openapi({ description: 'Grows by one per ledger entry.' }),
-    frozen: z.boolean(),
+    frozen: z.boolean().openapi({ description: 'An operator has it refuse new payments and deposits.' }),
     holds: z
       .array(z.object({ payment_id: z.string(), amount: amountMinor, expires_at: timestamp }))
       .openapi({ description: 'Open holds, oldest first; `holds_total` counts all.' }),

@@ -55,7 +55,7 @@ const IN_WORKERS = ['test/{durable-objects,queues,http,flows,gateway,regressions
 const WHOLE_RECORD = [
   'test/audit/**/*.test.ts',
   'test/durable-objects/{reconciliation,saga-retention,sandbox-provider}.test.ts',
-  'test/flows/{archive,record-full,sweeper}.flow.test.ts',
+  'test/flows/{archive,frozen-wallet,record-full,sweeper}.flow.test.ts',
   'test/gateway/statements.test.ts',
   'test/http/{metrics,ops-breakers,ops-dead-letters,ops-overview,ops-reconcile,ops-sagas,payments-list,wallets-list}.test.ts',
   'test/queues/payment-events.test.ts',

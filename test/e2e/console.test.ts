@@ -272,6 +272,18 @@ describe('a wallet', () => {
     await page.getByRole('group', { name: 'Payments of this wallet' }).getByText('COMPLETED').first().waitFor();
     expect(console.faults).toEqual([]);
   });
+
+  test('is frozen and unfrozen', async () => {
+    const console = await show();
+    const { page } = console;
+    await console.open('/wallets/wal-1234', 'Wallet');
+    await page.getByRole('button', { name: 'Freeze…', exact: true }).click();
+    expect(await operate(console, 'Freeze')).toContain('The wallet is frozen.');
+    await page.getByRole('button', { name: 'Unfreeze…' }).click();
+    expect(await operate(console, 'Unfreeze')).toContain('The wallet is not frozen.');
+    await page.getByRole('button', { name: 'Freeze…', exact: true }).waitFor();
+    expect(console.faults).toEqual([]);
+  });
 });
 
 describe('a breaker', () => {

@@ -1,9 +1,11 @@
 /** One wallet: balances and open holds in one snapshot, its ledger, and its payments. */
 import { Button } from '@cloudflare/kumo/components/button';
-import { pathOf } from '../api/client.ts';
+import { useState } from 'react';
+import { api, pathOf } from '../api/client.ts';
 import { useApi, usePages } from '../api/hooks.ts';
 import type { EntryView, PaymentView, WalletView as Wallet } from '../api/types.ts';
 import { type Column, DataTable, PagedTable } from '../components/data-table.tsx';
+import { type Operation, OperatorDialog, type OperatorWord } from '../components/operator-dialog.tsx';
 import { Facts, Page, Section } from '../components/page.tsx';
 import { Loadable } from '../components/states.tsx';
 import { IdLink, Money, When } from '../components/values.tsx';
@@ -15,10 +17,15 @@ export function WalletView({ id }: { id: string }) {
   const wallet = useApi<Wallet>(path);
   const entries = usePages<EntryView>(`${path}/entries?limit=25`);
   const payments = usePages<PaymentView>(pathOf('/payments', { wallet_id: id, limit: 10 }));
+  const [operation, setOperation] = useState<Operation | null>(null);
   const refresh = (): void => {
     wallet.reload();
     entries.reload();
     payments.reload();
+  };
+  const close = (hasChanged: boolean): void => {
+    setOperation(null);
+    if (hasChanged) refresh();
   };
   const currency = wallet.data?.currency ?? '';
   return (
@@ -26,7 +33,18 @@ export function WalletView({ id }: { id: string }) {
       <Loadable what="wallet" {...wallet}>
         {wallet.data !== null && (
           <>
-            <Section title={wallet.data.id}>
+            <Section
+              title={wallet.data.id}
+              actions={
+                wallet.data.frozen ? (
+                  <Button onClick={() => setOperation(unfreeze(id))}>Unfreeze…</Button>
+                ) : (
+                  <Button variant="secondary-destructive" onClick={() => setOperation(freeze(id))}>
+                    Freeze…
+                  </Button>
+                )
+              }
+            >
               <Balances wallet={wallet.data} />
             </Section>
             <Section title="Open holds">
@@ -53,8 +71,34 @@ export function WalletView({ id }: { id: string }) {
           </>
         )}
       </Loadable>
+      <OperatorDialog operation={operation} onClose={close} />
     </Page>
   );
+}
+
+function freeze(id: string): Operation {
+  return {
+    title: `Freeze the wallet ${id}`,
+    description:
+      'It takes no new payment and no deposit. What has begun ends: debits, releases and refunds are carried out.',
+    verb: 'Freeze',
+    isDangerous: true,
+    run: (word) => say(id, 'freeze', word),
+  };
+}
+
+function unfreeze(id: string): Operation {
+  return {
+    title: `Unfreeze the wallet ${id}`,
+    description: 'It takes payments and deposits again. What was refused meanwhile stays refused.',
+    verb: 'Unfreeze',
+    run: (word) => say(id, 'unfreeze', word),
+  };
+}
+
+async function say(id: string, verb: string, body: OperatorWord): Promise<string> {
+  const { frozen } = await api<Wallet>(`/ops/wallets/${encodeURIComponent(id)}/${verb}`, { method: 'POST', body });
+  return `The wallet is ${frozen ? 'frozen' : 'not frozen'}.`;
 }
 
 function Balances({ wallet }: { wallet: Wallet }) {

@@ -40,8 +40,8 @@ export abstract class SagaObject<State extends string, Data extends SagaData, Na
 {
   protected abstract readonly host: SagaHost<State, Data, Name>;
 
-  read(scope: Scope): ReadSagaResult {
-    return this.host.read(scope);
+  read(scope: Scope, asOfSequence?: number): ReadSagaResult {
+    return this.host.read(scope, asOfSequence);
   }
 
   readEvents(scope: Scope, afterSequence: number, limit: number): ReadEventsResult {

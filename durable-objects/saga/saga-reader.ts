@@ -62,9 +62,12 @@ export class SagaReader<State extends string, Data extends SagaData, Name extend
     return owner.merchant === scope.merchant && owner.mode === scope.mode ? record : null;
   }
 
-  read(scope: Scope): ReadSagaResult {
-    const record = this.owned(scope);
-    if (record === null) return { kind: this.isExpiredFor(scope) ? 'expired' : 'not_found' };
+  /** As it stands, or as it stood after the commit of that event; a sequence that its log does not have: as it stands. */
+  read(scope: Scope, asOfSequence?: number): ReadSagaResult {
+    const present = this.owned(scope);
+    if (present === null) return { kind: this.isExpiredFor(scope) ? 'expired' : 'not_found' };
+    const past = asOfSequence === undefined ? null : this.store.recordAsOf(asOfSequence);
+    const record = past ?? present;
     const body = JSON.stringify(this.options.kind.view(record.saga));
     return { kind: 'found', body, terminal: record.terminalBody !== null };
   }

@@ -106,6 +106,12 @@ export class SagaStore<Recorded extends SagaRecord> {
     });
   }
 
+  /** The record as the commit with that event left it; null where there is none. */
+  recordAsOf(sequence: number): Recorded | null {
+    const [commit] = this.#after(this.#head(), sequence - 1, 1);
+    return commit === undefined ? null : (JSON.parse(commit.record) as Recorded);
+  }
+
   /** At most `limit` commits after `sequence`, oldest first, as they are stored, whatever is in memory. */
   storedCommits(sequence: number, limit: number): StoredCommit[] {
     const stored = this.#fresh();

@@ -153,7 +153,8 @@ export type PokeResult =
 
 /** What every saga's object answers to. */
 export interface SagaRpc extends RedriveRpc {
-  read(scope: Scope): ReadSagaResult;
+  /** `asOfSequence`: as it stood when that event of its log was committed, whatever has happened since (decision 0083). */
+  read(scope: Scope, asOfSequence?: number): ReadSagaResult;
   readEvents(scope: Scope, afterSequence: number, limit: number): ReadEventsResult;
   /** The entity, and its cost: for operators. */
   readCost(scope: Scope): ReadCostResult;

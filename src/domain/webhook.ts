@@ -152,6 +152,15 @@ export function webhookEndpointView(state: WebhookEndpointState): WebhookEndpoin
   };
 }
 
+/** The public JSON of an endpoint as its disabling left it: it may be enabled again by the time that is told. */
+export function asDisabled(
+  { created_at, ...view }: WebhookEndpointView,
+  reason: DisabledReason,
+  timestamp: string,
+): WebhookEndpointView {
+  return { ...view, status: 'disabled', disabled_reason: reason, disabled_at: timestamp, created_at };
+}
+
 /** Secrets that sign at `nowMs`, the current one first. */
 export function signingSecrets(secrets: readonly WebhookSecret[], nowMs: number): string[] {
   return secrets.filter(({ expiresAtMs }) => expiresAtMs === null || expiresAtMs > nowMs).map(({ secret }) => secret);

@@ -144,6 +144,19 @@ describe('a long saga', () => {
     });
   });
 
+  test('has its record as each event was committed, whatever page that is in', async () => {
+    await inStorage('as of', (storage) => {
+      const store = filled(storage, 9, TEXT);
+      store.append({ events: [10, 11].flatMap((n) => commitOf(n).events), closes: true }, recordOf(11));
+      expect(storage.kv.get<Head>(SAGA_KEY)?.pages).toEqual([4, 8]);
+      const read = new SagaStore<SagaRecord>(storage);
+      for (let n = 1; n <= 9; n += 1) expect(read.recordAsOf(n)).toEqual(recordOf(n));
+      // The events of one commit have one record.
+      expect([read.recordAsOf(10), read.recordAsOf(11)]).toEqual([recordOf(11), recordOf(11)]);
+      expect(read.recordAsOf(12)).toBeNull();
+    });
+  });
+
   test('is sealed over the edge of a page, also when the first commit after it is written anew', async () => {
     await inStorage('edge', (storage) => {
       const store = filled(storage, 5, TEXT);

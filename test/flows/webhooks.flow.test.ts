@@ -109,6 +109,90 @@ describe('a payment that ends', () => {
   });
 });
 
+describe('what happens after an end does not change what is told of it', () => {
+  /** Takes every message of that type away until `act` has ended, so that it comes late; the saga sends it again. */
+  async function late<Found>(type: string, act: () => Promise<Found>): Promise<Found> {
+    const { lost } = loseFirst(Number.POSITIVE_INFINITY, (kind) => kind === type);
+    const found = await act();
+    await until(
+      async () => lost.get(type) ?? 0,
+      (count) => count > 0,
+    );
+    loseMessages(null);
+    return found;
+  }
+
+  const refundOf = async (payment: string): Promise<string> => {
+    const response = await post('/refunds', { payment_id: payment }, { 'idempotency-key': freshKey() });
+    const { id } = await response.json<{ id: string }>();
+    ended.push(id);
+    return id;
+  };
+
+  const refundThat = (id: string, status: string): Promise<{ readonly status: string }> =>
+    until(
+      () => json<{ readonly status: string }>(`/refunds/${id}`),
+      (found) => found.status === status,
+    );
+
+  test.each([
+    ['balance', {}],
+    ['card', { method: 'credit_card' }],
+  ])('a refund that completed and then failed (%s): each webhook has the refund of its own type', async (_, body) => {
+    const receiver = new Receiver();
+    const { secret } = await makeEndpoint({ url: receiver.url, events: ['refund.completed', 'refund.failed'] });
+    const id = await late('orchestrator.notify.refund_success', async () => {
+      const refund = await refundOf(await paid({ token: 'pm_card_refundFail', ...body }));
+      await refundThat(refund, 'FAILED');
+      return refund;
+    });
+    const events = (await receiver.heard(2)).map((heard) => verified(secret, heard));
+    const [completed, failed] = events.toSorted((one, other) => one.type.localeCompare(other.type));
+    expect(completed).toMatchObject({ type: 'refund.completed', data: { id, status: 'COMPLETED' } });
+    expect(completed?.data).not.toHaveProperty('failure');
+    expect(completed?.data.completed_at).toBe(completed?.timestamp);
+    // That the payment has taken note is of a moment later.
+    const data = { ...(await json<object>(`/refunds/${id}`)), updated_at: failed?.timestamp };
+    expect(failed).toEqual({ type: 'refund.failed', timestamp: expect.any(String), data });
+    expect(data).toMatchObject({ status: 'FAILED', failure: { code: 'refund_failed_after_success' } });
+  });
+
+  test('a payment that is refunded since is told as it was paid', async () => {
+    const receiver = new Receiver();
+    const { secret } = await makeEndpoint({ url: receiver.url, events: ['payment.completed'] });
+    const id = await late('orchestrator.notify.payment_success', async () => {
+      const payment = await paid({ amount: 500 });
+      await refundThat(await refundOf(payment), 'COMPLETED');
+      await until(
+        () => json<{ refunded_amount: number }>(`/payments/${payment}`),
+        (found) => found.refunded_amount === 500,
+      );
+      return payment;
+    });
+    const [heard] = await receiver.heard(1);
+    const event = heard && verified(secret, heard);
+    expect(event).toMatchObject({ data: { id, status: 'COMPLETED', refunded_amount: 0 } });
+    expect(event?.data.updated_at).toBe(event?.timestamp);
+  });
+
+  test('an endpoint that is enabled again is told as it was disabled', async () => {
+    const [gone, watching] = [await new Receiver().answer({ status: 410 }), new Receiver()];
+    const watcher = await makeEndpoint({ url: watching.url, events: ['webhook_endpoint.disabled'] });
+    const endpoint = await makeEndpoint({ url: gone.url, events: ['payment.completed'] });
+    const disabled = await late('orchestrator.notify.webhook_endpoint_disabled', async () => {
+      await paid();
+      const shown = await until(
+        () => json<Endpoint>(`/webhook-endpoints/${endpoint.id}`),
+        ({ status }) => status === 'disabled',
+      );
+      await post(`/webhook-endpoints/${endpoint.id}/enable`);
+      return shown;
+    });
+    const [heard] = await watching.heard(1);
+    expect(heard && verified(watcher.secret, heard).data).toEqual(disabled);
+  });
+});
+
 describe('a notification', () => {
   test('whose command comes any number of times is one delivery, of one request', async () => {
     const receiver = new Receiver();

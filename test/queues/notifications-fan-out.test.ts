@@ -46,7 +46,7 @@ describe('the fan-out', () => {
     const bodies = [
       message('orchestrator.notify.payment_success', paid),
       message('orchestrator.notify.payment_success', other),
-      // Not for the broken one. The payment's state is read as it is; what is told is what the command says.
+      // Not for the broken one. No event of that payment's log has the example's sequence: what is told is the payment as it stands.
       message('orchestrator.notify.payment_failure', other),
     ];
     let breaks = true;

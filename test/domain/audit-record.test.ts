@@ -98,6 +98,14 @@ describe('sums', () => {
     });
   });
 
+  test('of failures are of the runs that tell their codes: those of older versions have none to miss', () => {
+    const failed = (first: number, payload: object) =>
+      run(first, [], { last: first, events: JSON.stringify([{ event_type: 'metrics.payment.failure', payload }]) });
+    const { counts } = countEvents({}, [failed(1, {}), failed(2, { failure_code: 'wallet_frozen' })]);
+    expect(counts).toEqual({ 'metrics.payment.failure': 2, 'payments|failed|wallet_frozen': 1, runs: 1 });
+    expect(compareCounters(counts, counts, counts)).toEqual([]);
+  });
+
   test.each<[string, Record<string, unknown>, number]>([
     ['the same', { [NAME]: 1 }, 0],
     ['another', { [NAME]: 2 }, 1],

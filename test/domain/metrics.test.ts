@@ -1,6 +1,7 @@
 /** What a run of events adds to the sums, and what the sums look like to Prometheus. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { PAYMENT_FAILURE_MESSAGES } from '../../src/domain/errors.ts';
 import { CATALOGUE } from '../../src/domain/events/catalogue.ts';
 import { exposition, type Sample, samplesOfCounts } from '../../src/domain/metrics/exposition.ts';
 import { COUNTERS, FAMILIES } from '../../src/domain/metrics/families.ts';
@@ -85,6 +86,15 @@ describe('a run adds', () => {
     });
   });
 
+  test('a failure to the sum of its code, which events of older versions do not have', () => {
+    const failure = (type: string, failure_code: string) => event(type, 5, { payment_id: 'pay_1', failure_code });
+    expect(sums(failure('metrics.payment.failure', 'wallet_frozen'))).toEqual({ 'payments|failed|wallet_frozen': 1 });
+    expect(sums(failure('metrics.refund.failure', 'refund_declined'))).toEqual({ 'refunds|failed|refund_declined': 1 });
+    expect(sums(event('metrics.payment.failure', 5), event('metrics.refund.failure', 5))).toEqual({});
+    // Counted with its metric, not once more with its fact.
+    expect(sums({ ...failure('payment.failed', 'wallet_frozen'), timestamp: 'soon' })).toEqual({});
+  });
+
   test('a call that was never made as no provider’s', () => {
     expect(sums(answer('authorize', 'NOT_SENT', 1))).toEqual({ 'outcome|none|authorize|NOT_SENT': 1 });
   });
@@ -131,12 +141,39 @@ describe('the exposition', () => {
   });
 
   test('has every counter from the beginning, and as many dead letters as are left', () => {
-    expect(of('payments', samplesOfCounts({}))).toEqual([
-      [undefined, undefined, 0],
-      [undefined, undefined, 0],
+    const payments = samplesOfCounts({}).filter(({ family }) => family === 'payments');
+    expect(payments).toEqual([
+      { family: 'payments', labels: { status: 'completed' }, value: 0 },
+      { family: 'payments', labels: { status: 'failed' }, value: 0 },
+      ...Object.keys(PAYMENT_FAILURE_MESSAGES).map((failure) => ({
+        family: 'payments',
+        labels: { status: 'failed', failure },
+        value: 0,
+      })),
     ]);
     const letters = { 'dead_letters.stored': 7, 'dead_letters.redriven': 2, 'dead_letters.discarded': 1 };
     expect(of('deadLetters', samplesOfCounts(letters))).toEqual([[undefined, undefined, 4]]);
+  });
+
+  test('counts each failure once: by its code, or without one where it was counted before codes were', () => {
+    const counts = {
+      'metrics.payment.failure': 10,
+      'metrics.refund.failure': 3,
+      'payments|failed|gateway_declined': 4,
+      'payments|failed|of another version': 1,
+      'refunds|failed|refund_declined': 3,
+    };
+    const failed = (family: Sample['family']) =>
+      samplesOfCounts(counts)
+        .filter(({ labels, value }) => labels.status === 'failed' && value !== 0)
+        .filter((sample) => sample.family === family)
+        .map(({ labels, value }) => [labels.failure, value]);
+    expect(failed('payments')).toEqual([
+      [undefined, 5],
+      ['gateway_declined', 4],
+      ['of another version', 1],
+    ]);
+    expect(failed('refunds')).toEqual([['refund_declined', 3]]);
   });
 
   test('keeps what a label may hold in its quotes', () => {
@@ -186,8 +223,8 @@ describe('the names of the metrics', () => {
 
   test.each(Object.entries(FAMILIES))('%s has the labels that its samples have', (id, { labels }) => {
     const counts = { ...Object.fromEntries(Object.keys(COUNTERS).map((series) => [series, 1])), ...SUMS };
-    const [sample] = [...samplesOfCounts(counts), ...GAUGES].filter(({ family }) => family === id);
-    const own = Object.keys(sample?.labels ?? {}).filter((label) => label !== 'le');
-    expect(own).toEqual([...labels]);
+    const samples = [...samplesOfCounts(counts), ...GAUGES].filter(({ family }) => family === id);
+    const own = new Set(samples.flatMap((sample) => Object.keys(sample.labels)).filter((label) => label !== 'le'));
+    expect([...own]).toEqual([...labels]);
   });
 });

@@ -716,7 +716,7 @@ describe('what is told of a payment', () => {
     declined.wallet('release');
     const why = { ...fact, status: 'FAILED', failure_code: 'gateway_declined', decline_code: 'lost_card' };
     expect(payloads(declined)['payment.failed']).toStrictEqual(why);
-    expect(payloads(declined)['metrics.payment.failure']).toEqual(id);
+    expect(payloads(declined)['metrics.payment.failure']).toEqual({ ...id, failure_code: 'gateway_declined' });
     expect(payloads(declined)['orchestrator.wallet.release_funds']).toEqual(posting);
     expect(payloads(declined)['orchestrator.notify.payment_failure']).toEqual({ ...id, status: 'FAILED' });
     expect(events.map(({ event_type }) => event_type)).toContain('metrics.gateway.unauthorized');

@@ -391,7 +391,7 @@ describe('what is told of a refund', () => {
       'metrics.refund.success': { payment_id: PAYMENT_ID },
       'orchestrator.notify.refund_success': { ...ids, status: 'COMPLETED' },
       'refund.failed': { ...ids, ...money, status: 'FAILED', failure_code: 'refund_failed_after_success' },
-      'metrics.refund.failure': { payment_id: PAYMENT_ID },
+      'metrics.refund.failure': { payment_id: PAYMENT_ID, failure_code: 'refund_failed_after_success' },
       'orchestrator.notify.refund_failure': { ...ids, status: 'FAILED' },
     });
     expect(Object.keys(payloads(refund)['orchestrator.gateway.lookup'] ?? {})).toEqual(Object.keys(call));

@@ -7,8 +7,10 @@ import { SWEEPS_KEPT_MAX } from '../../src/domain/sweep-policy.ts';
 import { emptyReport, note, type SweepReport } from '../../src/domain/sweep-report.ts';
 import { app } from '../../src/http/app.ts';
 import { lastFinishedReconciliation, sagaGauges } from '../../src/read-model/metrics.ts';
+import { recordPublications } from '../../src/read-model/record-publications.ts';
 import { noteSwept, stillSagas } from '../../src/read-model/sagas.ts';
 import { keepSweep } from '../../src/read-model/sweeps.ts';
+import { paymentSagaStub } from '../../src/stubs.ts';
 import { createPayment, terminal, until } from '../support/payments.ts';
 import { freshKey, pay, requestOf, runningPayment, send } from './client.ts';
 
@@ -93,6 +95,37 @@ describe('a scrape', () => {
     const outcomes = Object.entries(after).filter(([name]) => name.startsWith('holdfast_provider_outcomes_total'));
     expect(outcomes.map(([, count]) => count)).toEqual([1]);
     expect(after.holdfast_measured_runs_total).toBe(1);
+  });
+
+  test('counts a failed payment by its failure, once however often its run is recorded', async () => {
+    const failed = (failure?: string) =>
+      `holdfast_payments_total{status="failed"${failure === undefined ? '' : `,failure="${failure}"`}}`;
+    // What a version that knew of no failures has left.
+    await env.DB.prepare(
+      `INSERT INTO metric_counters (series, value) VALUES ('metrics.payment.failure', 7)
+       ON CONFLICT (series) DO UPDATE SET value = value + 7`,
+    ).run();
+    const before = await scrape();
+    expect(before[failed()]).toBe(7);
+    expect(before[failed('gateway_declined')]).toBe(0);
+    const { id } = await createPayment({ wallet_id: 'wal-metrics', token: 'pm_card_visa_chargeDeclined' });
+    await terminal(id);
+    const after = await until(scrape, (samples) => samples[failed('gateway_declined')] === 1);
+    const page = await paymentSagaStub(env, id)?.publication(0);
+    if (page == null) throw new Error('no publication');
+    await recordPublications(env.DB, [page.publication, page.publication]);
+    const again = await scrape();
+    for (const samples of [after, again]) {
+      const counted = Object.entries(samples).filter(([name]) =>
+        name.startsWith('holdfast_payments_total{status="failed"'),
+      );
+      expect(counted.filter(([, count]) => count > 0)).toEqual([
+        [failed(), 7],
+        [failed('gateway_declined'), 1],
+      ]);
+    }
+    const { results } = await env.DB.prepare("SELECT series FROM metric_counters WHERE series LIKE '%fail%'").all();
+    expect(results).toEqual([{ series: 'metrics.payment.failure' }]);
   });
 
   test('sums the money of payments that have not ended by currency, and tells how old the oldest is', async () => {

@@ -12,6 +12,8 @@ const paymentId = z.string();
 const walletId = z.string();
 const timestamp = z.iso.datetime({ precision: 3 });
 const empty = z.object({ payment_id: paymentId });
+/** `failure_code`: absent in events of older versions. */
+const failure = empty.extend({ failure_code: z.string().optional() });
 
 /** How a step at the provider ended, or stands (docs/saga.md). `ABSENT` and `NOT_SENT` are decision 0005. */
 export const GATEWAY_STATUSES = [
@@ -299,7 +301,7 @@ export const CATALOGUE = {
   'orchestrator.notify.refund_success': row('command', 'refund-service', refundNotification, 'Tell that it completed.'),
   'orchestrator.notify.refund_failure': row('command', 'refund-service', refundNotification, 'Tell that it failed.'),
   'metrics.refund.success': row('metric', 'refund-service', empty, 'Counted once per completed refund.'),
-  'metrics.refund.failure': row('metric', 'refund-service', empty, 'Counted once per failed refund.'),
+  'metrics.refund.failure': row('metric', 'refund-service', failure, 'Counted once per failed refund, by its failure.'),
   'metrics.wallet.credit_failure': row('metric', 'refund-service', empty, 'Counted once per refused credit.'),
   'orchestrator.notify.payment_success': row('command', 'payment-service', notification, 'Tell that it completed.'),
   'orchestrator.notify.payment_failure': row('command', 'payment-service', notification, 'Tell that it failed.'),
@@ -334,7 +336,12 @@ export const CATALOGUE = {
     'Counted once per delivery that was given up, in the same way.',
   ),
   'metrics.payment.success': row('metric', 'payment-service', empty, 'Counted once per completed payment.'),
-  'metrics.payment.failure': row('metric', 'payment-service', empty, 'Counted once per failed payment.'),
+  'metrics.payment.failure': row(
+    'metric',
+    'payment-service',
+    failure,
+    'Counted once per failed payment, by its failure.',
+  ),
   'metrics.wallet.hold_funds_failure': row('metric', 'payment-service', empty, 'Counted once per refused hold.'),
   'metrics.wallet.debit_failure': row('metric', 'payment-service', empty, 'Counted once per refused debit.'),
   'metrics.gateway.unauthorized': row('metric', 'payment-service', empty, 'Counted once per decline.'),

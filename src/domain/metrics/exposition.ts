@@ -8,8 +8,8 @@ import { priceOfUnits, usdText } from '../cost/prices.ts';
 import { costSeries } from '../cost/series.ts';
 import { RESOURCES } from '../cost/spent.ts';
 import { DEAD_LETTER_SERIES } from '../dead-letter.ts';
-import { COUNTERS, FAMILIES, type FamilyId, type Labels, SUMS } from './families.ts';
-import { LATENCY_BOUNDS_MS, SEPARATOR, SUM_MS, UNBOUNDED } from './measures.ts';
+import { COUNTERS, FAMILIES, type FamilyId, type Labels, NO_FAILURES, SUMS } from './families.ts';
+import { FAILURES, LATENCY_BOUNDS_MS, SEPARATOR, SUM_MS, UNBOUNDED } from './measures.ts';
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -45,22 +45,30 @@ function escaped(value: string): string {
 
 /**
  * Counters that have not moved are 0, so that their first step is seen as one. How many dead letters are present follows from
- * what became of all of them (X3), without a look at any.
+ * what became of all of them (X3), without a look at any. A failure stands under its code and not under the series of all as well,
+ * which keeps those that were counted before codes were: to add them up is to have each once.
  */
 export function samplesOfCounts(counts: Counts): Sample[] {
   const of = (series: string): number => counts[series] ?? 0;
   const counters = Object.entries(COUNTERS).map(([series, [family, labels]]) => ({
     family,
     labels,
-    value: of(series),
+    value: of(series) - withCode(counts, series),
   }));
   const present = of(DEAD_LETTER_SERIES.stored) - of(DEAD_LETTER_SERIES.redriven) - of(DEAD_LETTER_SERIES.discarded);
   return [
     ...counters,
     { family: 'deadLetters', labels: {}, value: present },
-    ...samplesOfSums(counts),
+    ...samplesOfSums({ ...NO_FAILURES, ...counts }),
     ...samplesOfCost(counts),
   ];
+}
+
+/** How many of a series are counted by their code. */
+function withCode(counts: Counts, series: string): number {
+  const prefix = FAILURES[series];
+  if (prefix === undefined) return 0;
+  return Object.entries(counts).reduce((sum, [name, count]) => (name.startsWith(prefix) ? sum + count : sum), 0);
 }
 
 /** Every resource, from 0; the sums are exact, and so is their price. */

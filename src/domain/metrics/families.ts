@@ -3,8 +3,10 @@
  * counter and sum is of. Names are a contract with dashboards and alerts (docs/observability): added to, never changed.
  */
 import { DEAD_LETTER_SERIES } from '../dead-letter.ts';
+import { PAYMENT_FAILURE_MESSAGES } from '../errors.ts';
 import type { EventType } from '../events/catalogue.ts';
-import { RUNS_SERIES } from './measures.ts';
+import { REFUND_FAILURE_MESSAGES } from '../refund.ts';
+import { FAILURES, RUNS_SERIES } from './measures.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -20,8 +22,8 @@ function family(name: Family['name'], type: Family['type'], help: string, ...lab
 }
 
 export const FAMILIES = {
-  payments: family('holdfast_payments_total', 'counter', 'Payments that ended.', 'status'),
-  refunds: family('holdfast_refunds_total', 'counter', 'Refunds that ended.', 'status'),
+  payments: family('holdfast_payments_total', 'counter', 'Payments that ended.', 'status', 'failure'),
+  refunds: family('holdfast_refunds_total', 'counter', 'Refunds that ended.', 'status', 'failure'),
   walletRefusals: family('holdfast_wallet_refusals_total', 'counter', 'Steps that a wallet refused.', 'operation'),
   declines: family('holdfast_gateway_declines_total', 'counter', 'Payments that a provider declined.'),
   unknowns: family('holdfast_gateway_unknown_total', 'counter', 'Provider answers that left an outcome unknown.'),
@@ -144,4 +146,16 @@ export const COUNTERS: Readonly<Record<CounterSeries, readonly [FamilyId, Labels
 };
 
 /** The family that a kind of sum is of; the parts of the sum's name are its labels, in this order (measures.ts). */
-export const SUMS: Readonly<Record<string, FamilyId>> = { step: 'steps', end: 'ends', outcome: 'outcomes' };
+export const SUMS: Readonly<Record<string, FamilyId>> = {
+  step: 'steps',
+  end: 'ends',
+  outcome: 'outcomes',
+  payments: 'payments',
+  refunds: 'refunds',
+};
+
+/** The sums of all failures that there can be, at nothing: so that the first of each is seen as a step. */
+export const NO_FAILURES: Readonly<Record<string, number>> = Object.fromEntries([
+  ...Object.keys(PAYMENT_FAILURE_MESSAGES).map((code) => [`${FAILURES['metrics.payment.failure']}${code}`, 0]),
+  ...Object.keys(REFUND_FAILURE_MESSAGES).map((code) => [`${FAILURES['metrics.refund.failure']}${code}`, 0]),
+]);

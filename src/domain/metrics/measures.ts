@@ -1,5 +1,5 @@
 /**
- * Pure: what a run of events moves: which counters, and which sums of latencies and of providers' outcomes. A function of the
+ * Pure: what a run of events moves: which counters, and which sums of latencies, of providers' outcomes and of failures. A function of the
  * run and of when its entity was created, so the recorder and the auditor come to the same, and a run that is recorded once
  * is counted once. What began in an earlier run is not measured (decision 0062). Called by record-publications and the audit.
  */
@@ -15,9 +15,17 @@ export const UNBOUNDED = 'inf';
 /** The sum of a histogram, beside its buckets; its count is what the buckets add up to. */
 export const SUM_MS = 'ms';
 
-/** A sum's name: `step|{command}|{bucket}`, `end|{kind}|{status}|{bucket}`, `outcome|{provider}|{operation}|{status}`. */
+/**
+ * A sum's name: `step|{command}|{bucket}`, `end|{kind}|{status}|{bucket}`, `outcome|{provider}|{operation}|{status}`,
+ * `payments|failed|{code}`, `refunds|failed|{code}`.
+ */
 export const SEPARATOR = '|';
-export const MEASURES = ['step', 'end', 'outcome'] as const;
+export const MEASURES = ['step', 'end', 'outcome', 'payments', 'refunds'] as const;
+/** What the names of the sums of failures begin with, by the counter of all, also of those whose events are too old to have a code. */
+export const FAILURES: Readonly<Record<string, string>> = {
+  'metrics.payment.failure': 'payments|failed|',
+  'metrics.refund.failure': 'refunds|failed|',
+};
 /** For an answer that no provider gave: the call was never made. */
 export const NO_PROVIDER = 'none';
 
@@ -39,8 +47,8 @@ export function seriesOf(events: readonly MeasuredEvent[]): string[] {
 }
 
 /**
- * What these events add to the sums: latencies of steps that began in them, of an end since `createdAtMs`, and outcomes. A time
- * that cannot be read adds nothing.
+ * What these events add to the sums: latencies of steps that began in them, of an end since `createdAtMs`, outcomes, and failures
+ * by code. A time that cannot be read adds no latency.
  */
 export function sumsOf(events: readonly MeasuredEvent[], createdAtMs: number): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
@@ -55,6 +63,9 @@ export function sumsOf(events: readonly MeasuredEvent[], createdAtMs: number): R
       begun.delete(command);
     }
     if (type === 'payment_gateway.response') add(sums, outcomeOf(event), 1);
+    const failures = FAILURES[type];
+    const code = failures === undefined ? undefined : event.payload.failure_code;
+    if (code !== undefined) add(sums, `${failures}${code}`, 1);
     const end = ENDS[type];
     if (end !== undefined) addLatency(sums, ['end', ...end], atMs - createdAtMs);
   }

@@ -198,7 +198,10 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     on: GIVEN_UP,
     facts: (data) => [
       { type: 'payment.failed', payload: failedFact(data) },
-      { type: 'metrics.payment.failure', payload: { payment_id: data.paymentId } },
+      {
+        type: 'metrics.payment.failure',
+        payload: { payment_id: data.paymentId, failure_code: data.failure?.code },
+      },
     ],
   },
   needs_attention: {

@@ -133,7 +133,10 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
     },
     facts: (data) => [
       { type: 'refund.failed', payload: { ...refundFact(data, 'FAILED'), failure_code: data.failure?.code } },
-      { type: 'metrics.refund.failure', payload: { payment_id: data.request.payment_id } },
+      {
+        type: 'metrics.refund.failure',
+        payload: { payment_id: data.request.payment_id, failure_code: data.failure?.code },
+      },
     ],
   },
   needs_attention: {

@@ -164,17 +164,18 @@ export async function readDossiers(
          WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY group_id, sequence_first`,
       )
       .bind(groups),
-    // A notification's key is its command's: the type, the entity, and a number where it can be told more than once.
+    // A notification's key is its command's: the type, the entity, and a number where it can be told more than once. CROSS JOIN,
+    // and no ORDER BY: else SQLite reads the whole table in the order of its key, once for each pair of the other two.
     db
       .prepare(
-        `SELECT notifications.* FROM json_each(?1) AS owner, json_each(?2) AS type, notifications
-         WHERE notifications.id >= type.value || '.' || owner.value AND notifications.id < type.value || '.' || owner.value || '/'
-         ORDER BY notifications.id`,
+        `SELECT notifications.* FROM json_each(?1) AS owner CROSS JOIN json_each(?2) AS type CROSS JOIN notifications
+         WHERE notifications.id >= type.value || '.' || owner.value AND notifications.id < type.value || '.' || owner.value || '/'`,
       )
       .bind(JSON.stringify([...tombstones.keys()]), JSON.stringify(NOTIFICATION_TYPES)),
   ]);
   const runsOf = Map.groupBy((runs?.results ?? []) as unknown as RunRow[], (run) => run.group_id);
-  const toldOf = Map.groupBy(notifications?.results ?? [], (row) => String(row.group_id));
+  const told = (notifications?.results ?? []).toSorted((one, other) => (String(one.id) < String(other.id) ? -1 : 1));
+  const toldOf = Map.groupBy(told, (row) => String(row.group_id));
   const sagaOf = (row: Record<string, unknown>): ArchivedSaga[] => {
     const tombstone = tombstones.get(String(row.id));
     if (tombstone === undefined) return [];
@@ -197,8 +198,8 @@ export async function readDossiers(
     const sagas = { payment, refunds: own.flatMap(sagaOf) };
     // A refund that nobody has asked for its tombstone has come to the record since.
     if (sagas.refunds.length < own.length) return [];
-    const told = sagasOf(sagas).flatMap((saga) => toldOf.get(groupIdOf(saga.row.id)) ?? []);
-    return [{ format: 1, ...sagas, notifications: told as Dossier['notifications'] }];
+    const ownTold = sagasOf(sagas).flatMap((saga) => toldOf.get(groupIdOf(saga.row.id)) ?? []);
+    return [{ format: 1, ...sagas, notifications: ownTold as Dossier['notifications'] }];
   });
 }
 

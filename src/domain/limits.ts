@@ -25,6 +25,11 @@ export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 
 export const PAGE_LIMIT_MAX = 100;
 export const PAGE_LIMIT_DEFAULT = 20;
+/**
+ * Payments that one page of GET /payments looks through for what no index has (decision 0085): some 50 ms of D1, which does one
+ * thing at a time.
+ */
+export const PAYMENTS_SEARCHED_MAX = 5_000;
 /** Events answered by one timeline read; a payment that is looked up daily for 72 h stays far below it. */
 export const TIMELINE_EVENTS_MAX = 1_000;
 

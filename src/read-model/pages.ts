@@ -3,8 +3,8 @@
  * asked of it is the caller's.
  */
 
-/** A condition with one `?` and its value; one whose value is undefined is not asked. */
-export type Conditions = readonly (readonly [condition: string, value: string | number | undefined])[];
+/** A condition with its values, one for each `?`; one with a value that is undefined is not asked. */
+export type Conditions = readonly (readonly [condition: string, ...values: (string | number | undefined)[]])[];
 
 /** Where a page ended. */
 export interface PagePosition {
@@ -56,21 +56,42 @@ export async function listRows<Row>(
   position: PagePosition | null,
   limit: number,
 ): Promise<RowsPage<Row>> {
-  const asked = conditions.filter(([, value]) => value !== undefined);
-  const where = asked.map(([condition]) => condition);
-  const values = asked.map(([, value]) => value);
-  if (position !== null) {
-    where.push(`(${time}, id) < (?, ?)`);
-    values.push(position.createdAtMs, position.id);
-  }
+  const { where, values } = askedOf(conditions, time, position);
   // One row more than asked tells whether another page follows.
   const { results } = await db
     .withSession('first-unconstrained')
-    .prepare(`SELECT ${columns} FROM ${table} WHERE ${where.join(' AND ')} ORDER BY ${time} DESC, id DESC LIMIT ?`)
+    .prepare(`SELECT ${columns} FROM ${table} WHERE ${where} ORDER BY ${time} DESC, id DESC LIMIT ?`)
     .bind(...values, limit + 1)
     .all<Row & { id: string; at_ms: number }>();
   const rows = results.slice(0, limit);
   const last = rows.at(-1);
   const more = results.length > limit && last !== undefined;
   return { rows, next: more ? { createdAtMs: last.at_ms, id: last.id } : null };
+}
+
+/** Where the `count`th payment after `position` stands; null: there are fewer. Reads an index only, if one has the conditions. */
+export async function positionAfter(
+  db: D1Database,
+  conditions: Conditions,
+  position: PagePosition | null,
+  count: number,
+): Promise<PagePosition | null> {
+  const { where, values } = askedOf(conditions, 'created_at_ms', position);
+  return db
+    .withSession('first-unconstrained')
+    .prepare(
+      `SELECT created_at_ms AS createdAtMs, id FROM payments WHERE ${where}
+       ORDER BY created_at_ms DESC, id DESC LIMIT 1 OFFSET ?`,
+    )
+    .bind(...values, count - 1)
+    .first<PagePosition>();
+}
+
+function askedOf(conditions: Conditions, time: ListSource['time'], position: PagePosition | null) {
+  const after = [`(${time}, id) < (?, ?)`, position?.createdAtMs, position?.id] as const;
+  const asked = [...conditions, after].filter(([, ...values]) => !values.includes(undefined));
+  return {
+    where: asked.map(([condition]) => condition).join(' AND '),
+    values: asked.flatMap(([, ...values]) => values),
+  };
 }

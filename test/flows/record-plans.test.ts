@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Scope } from '../../src/domain/ids.ts';
 import { readDossiers } from '../../src/read-model/archived-payments.ts';
+import { listPayments, type PaymentFilters } from '../../src/read-model/payments.ts';
 import { plansOf } from '../support/query-plans.ts';
 
 const SCOPE: Scope = { merchant: 'a', mode: 'sandbox' };
@@ -10,4 +11,39 @@ test('the archiver finds what was notified of a payment by the key of each notif
   const plans = await plansOf((db) => readDossiers(db, SCOPE, ['pay_1'], new Map()));
   const notifications = plans.at(-1) ?? [];
   expect(notifications).toContain('SEARCH notifications USING PRIMARY KEY (id>? AND id<?)');
+});
+
+const BY_CREATED = 'payments_by_created (merchant=? AND mode=?';
+const BY_WALLET = 'payments_by_wallet (merchant=? AND mode=? AND wallet_id=?';
+const BY_STATUS = 'payments_by_status (merchant=? AND mode=? AND status=?';
+const BETWEEN = ' AND (created_at_ms,id)>(?,?) AND (created_at_ms,id)<(?,?))';
+
+test.each<[string, PaymentFilters, string]>([
+  ['nothing', {}, BY_CREATED],
+  ['a wallet', { walletId: 'w' }, BY_WALLET],
+  ['those that failed', { status: 'FAILED' }, BY_STATUS],
+  ['those under way', { status: 'PENDING' }, BY_STATUS],
+])('a list of payments by %s reads its page only, between the times that were asked', async (_what, filters, index) => {
+  const range = { createdFromMs: 1, createdToMs: 9 };
+  const plans = await plansOf((db) =>
+    listPayments(db, SCOPE, { ...filters, ...range }, { createdAtMs: 5, id: 'b' }, 20),
+  );
+  expect(plans).toEqual([[`SEARCH payments USING INDEX ${index}${BETWEEN}`]]);
+});
+
+test.each<[string, PaymentFilters, string]>([
+  ['a service', { serviceId: 's' }, BY_CREATED],
+  ['a method', { method: 'balance' }, BY_CREATED],
+  ['a reference', { reference: 'r' }, BY_CREATED],
+  ['those that completed', { status: 'COMPLETED' }, BY_CREATED],
+  ['a reference and a wallet', { reference: 'r', walletId: 'w' }, BY_WALLET],
+  ['a status and a wallet', { status: 'FAILED', walletId: 'w' }, BY_WALLET],
+  ['a reference and a status', { reference: 'r', status: 'FAILED' }, BY_STATUS],
+])('a list of payments by %s first finds by an index alone how far it may read', async (_what, filters, index) => {
+  const range = { createdFromMs: 1, createdToMs: 9 };
+  const plans = await plansOf((db) => listPayments(db, SCOPE, { ...filters, ...range }, null, 20));
+  expect(plans).toEqual([
+    [`SEARCH payments USING COVERING INDEX ${index}${BETWEEN}`],
+    [`SEARCH payments USING INDEX ${index}${BETWEEN}`],
+  ]);
 });

@@ -1,6 +1,9 @@
 // GET /payments: search over the record. Rows are put there directly: this is about reading them.
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { PAYMENTS_SEARCHED_MAX } from '../../src/domain/limits.ts';
+import type { BodiesPage, PagePosition } from '../../src/read-model/pages.ts';
+import { listPayments, type PaymentFilters } from '../../src/read-model/payments.ts';
 import { jsonOf, problemOf, send } from './client.ts';
 
 interface Page {
@@ -90,6 +93,53 @@ describe('a page', () => {
     const second = await list(`?wallet_id=w-list&limit=5&cursor=${first.next_cursor}`);
     expect(second.data[0]?.id).toBe('pay_19');
     await env.DB.prepare('DELETE FROM payments WHERE id = ?').bind('pay_newer').run();
+  });
+});
+
+describe('what no index has', () => {
+  const OTHERS = PAYMENTS_SEARCHED_MAX;
+  const rows = [
+    { id: 'pay_newer', atMs: START_MS + OTHERS, merchant: 'large', reference: 'sought' },
+    { id: 'pay_older', atMs: START_MS - 1, merchant: 'large', reference: 'sought' },
+  ];
+
+  beforeAll(async () => {
+    await insert(rows);
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
+       INSERT INTO payments
+         (id, merchant, mode, wallet_id, service_id, method, status, created_at_ms, updated_at_ms, sequence, body)
+       SELECT 'large ' || i, 'large', 'sandbox', 'w', 's', 'balance', 'COMPLETED', ?2 + i, 1, 1, '{}' FROM n`,
+    )
+      .bind(OTHERS, START_MS)
+      .run();
+  });
+
+  const pageOf = (filters: PaymentFilters, position: PagePosition | null, limit = 20) =>
+    listPayments(env.DB, { merchant: 'large', mode: 'sandbox' }, filters, position, limit);
+  const idsOf = ({ bodies }: BodiesPage) => bodies.map((body) => JSON.parse(body).id);
+
+  it('is looked for among so many payments at once, and a page says where the next goes on', async () => {
+    const first = await pageOf({ reference: 'sought' }, null);
+    expect(idsOf(first)).toEqual(['pay_newer']);
+    expect(first.next).toEqual({ createdAtMs: START_MS + 1, id: 'large 1' });
+    const second = await pageOf({ reference: 'sought' }, first.next);
+    expect(idsOf(second)).toEqual(['pay_older']);
+    expect(second.next).toBeNull();
+  });
+
+  it('may leave a page empty that is not the last', async () => {
+    const first = await pageOf({ reference: 'sought', createdToMs: START_MS + OTHERS }, null);
+    expect(first).toEqual({ bodies: [], next: { createdAtMs: START_MS, id: 'large 0' } });
+    expect(idsOf(await pageOf({ reference: 'sought' }, first.next))).toEqual(['pay_older']);
+  });
+
+  it('goes on after the last that was listed, where a page is full', async () => {
+    const first = await pageOf({ reference: 'sought', createdFromMs: START_MS + 10 }, null, 1);
+    expect(idsOf(first)).toEqual(['pay_newer']);
+    expect(first.next).toBeNull();
+    const full = await pageOf({ serviceId: 's' }, null, 1);
+    expect(full.next).toEqual({ createdAtMs: START_MS + OTHERS - 1, id: `large ${OTHERS - 1}` });
   });
 });
 

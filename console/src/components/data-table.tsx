@@ -61,7 +61,12 @@ interface PagedProps<Item> extends Omit<TableProps<Item>, 'items'> {
 export function PagedTable<Item>({ what, pages, whenEmpty, ...table }: PagedProps<Item>) {
   const { items, hasMore, isLoadingMore, more } = pages;
   return (
-    <Loadable what={what} {...pages} isEmpty={items.length === 0} {...(whenEmpty !== undefined && { whenEmpty })}>
+    <Loadable
+      what={what}
+      {...pages}
+      isEmpty={items.length === 0 && !hasMore}
+      {...(whenEmpty !== undefined && { whenEmpty })}
+    >
       <DataTable {...table} items={items} />
       <p className="paging subtle">
         <span role="status">Shown: {items.length}</span>

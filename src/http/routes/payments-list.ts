@@ -37,7 +37,11 @@ const route = createRoute({
   security: needs('payments:read'),
   request: { query: querySchema },
   responses: {
-    200: jsonResponse('One page.', paymentListSchema),
+    200: jsonResponse(
+      'One page. By `reference`, `service_id`, `method` or `COMPLETED` it looks through so many payments at most: it may be short, or ' +
+        'empty, and `next_cursor` goes on; only null says that there are no more. `created_from` and `created_to` narrow it.',
+      paymentListSchema,
+    ),
     ...problemResponses(...CODES_OF_READS, 'validation_failed', 'invalid_cursor'),
   },
 });

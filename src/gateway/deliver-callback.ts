@@ -8,27 +8,32 @@ import {
   type CallbackStatus,
   noteCallback,
   type StoredCallback,
+  type UndeliveredCallback,
   undeliveredCallbacks,
 } from '../read-model/provider-callbacks.ts';
 import { sagaStub } from '../stubs.ts';
 import { errorText, logLine } from '../telemetry/log.ts';
 
-/** A callback that has matched nothing for so long never will: it is abandoned, with an alert. */
-const UNMATCHED_MAX_MS = DAY_MS;
-/** Left to the route that is just taking it in. */
+/** A callback that has matched nothing, or failed, for so long always will: it is abandoned, with an alert. */
+const UNDELIVERED_MAX_MS = DAY_MS;
+/** Left to the route that is just taking it in; and between two tries. */
 const SETTLING_MS = MINUTE_MS;
 /** Tried in one run of the cron. */
 const RETRIED_MAX = 200;
 
 /** `unmatched`: no saga of ours has that id. What the saga's object throws is the caller's: nothing is noted then. */
-export async function deliverCallback(env: Env, callback: StoredCallback): Promise<'delivered' | 'unmatched'> {
+export async function deliverCallback(
+  env: Env,
+  callback: StoredCallback,
+  nowMs: number,
+): Promise<'delivered' | 'unmatched'> {
   const told = await sagaStub(env, callback.entityId)?.deliver([{ ...callback.outcome, spent: CALLBACK }]);
   const status = told?.kind === 'delivered' ? 'delivered' : 'unmatched';
-  await noteCallback(env.DB, callback, status);
+  await noteCallback(env.DB, callback, status, nowMs);
   return status;
 }
 
-/** Tries those again that no saga has heard yet; gives up on what has matched nothing for a day, and says so. */
+/** Tries those again that no saga has heard yet, in turn; gives up on what none has heard for a day, and says so. */
 export async function retryCallbacks(env: Env, nowMs: number): Promise<void> {
   const callbacks = await undeliveredCallbacks(env.DB, nowMs - SETTLING_MS, RETRIED_MAX);
   for (const callback of callbacks) {
@@ -42,19 +47,20 @@ export async function retryCallbacks(env: Env, nowMs: number): Promise<void> {
   }
 }
 
-async function retryOne(
-  env: Env,
-  callback: StoredCallback & { readonly receivedAtMs: number },
-  nowMs: number,
-): Promise<CallbackStatus> {
+async function retryOne(env: Env, callback: UndeliveredCallback, nowMs: number): Promise<CallbackStatus> {
+  const status = await tried(env, callback, nowMs);
+  if (status === 'delivered' || nowMs - callback.receivedAtMs < UNDELIVERED_MAX_MS) return status;
+  await noteCallback(env.DB, callback, 'abandoned', nowMs);
+  return 'abandoned';
+}
+
+/** One object that is away must not keep the others from hearing theirs: it is noted as tried, and has its turn again. */
+async function tried(env: Env, callback: UndeliveredCallback, nowMs: number): Promise<CallbackStatus> {
   try {
-    const status = await deliverCallback(env, callback);
-    if (status === 'delivered' || nowMs - callback.receivedAtMs < UNMATCHED_MAX_MS) return status;
-    await noteCallback(env.DB, callback, 'abandoned');
-    return 'abandoned';
+    return await deliverCallback(env, callback, nowMs);
   } catch (error) {
-    // One object that is away must not keep the others from hearing theirs; the next run tries it again.
     logLine('callback.retry_failed', { payment_id: callback.entityId, error: errorText(error) });
-    return 'received';
+    await noteCallback(env.DB, callback, callback.status, nowMs);
+    return callback.status;
   }
 }

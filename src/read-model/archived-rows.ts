@@ -17,7 +17,8 @@ const SOURCES: Readonly<Record<ArchivedTable, Source>> = {
     key: 'json_array(provider, event_id)',
     ofKey: `value ->> '$[0]', value ->> '$[1]'`,
     columns: '(provider, event_id)',
-    time: 'received_at_ms',
+    // As the index of migrations/0015_callbacks_in_turn.sql says it: in other words it would not be used.
+    time: 'MAX(received_at_ms, tried_at_ms)',
     settled: ['delivered', 'abandoned'],
   },
   dead_letters: {

@@ -32,31 +32,57 @@ export async function keepCallback(
 }
 
 /** Notes what came of one try to tell the saga. */
-export async function noteCallback(db: D1Database, callback: StoredCallback, status: CallbackStatus): Promise<void> {
+export async function noteCallback(
+  db: D1Database,
+  callback: StoredCallback,
+  status: CallbackStatus,
+  nowMs: number,
+): Promise<void> {
   await db
-    .prepare('UPDATE provider_callbacks SET status = ?, attempts = attempts + 1 WHERE provider = ? AND event_id = ?')
-    .bind(status, callback.provider, callback.eventId)
+    .prepare(
+      `UPDATE provider_callbacks SET status = ?, attempts = attempts + 1, tried_at_ms = ?
+       WHERE provider = ? AND event_id = ?`,
+    )
+    .bind(status, nowMs, callback.provider, callback.eventId)
     .run();
 }
 
-/** Callbacks that no saga has heard yet, oldest first, received until `receivedBeforeMs`. */
+/** One that no saga has heard yet. */
+export interface UndeliveredCallback extends StoredCallback {
+  readonly status: 'received' | 'unmatched';
+  readonly receivedAtMs: number;
+}
+
+interface UndeliveredRow {
+  readonly provider: string;
+  readonly event_id: string;
+  readonly entity_id: string;
+  readonly outcome: string;
+  readonly status: UndeliveredCallback['status'];
+  readonly received_at_ms: number;
+}
+
+/** Callbacks that no saga has heard yet, received and last tried until `beforeMs`, the longest ago first. */
 export async function undeliveredCallbacks(
   db: D1Database,
-  receivedBeforeMs: number,
+  beforeMs: number,
   limit: number,
-): Promise<(StoredCallback & { readonly receivedAtMs: number })[]> {
+): Promise<UndeliveredCallback[]> {
+  // By one status at a time the index has their order: of both at once all would be read.
+  const of = (status: UndeliveredCallback['status']) =>
+    `SELECT * FROM (SELECT *, MAX(received_at_ms, tried_at_ms) AS at_ms FROM provider_callbacks
+       WHERE status = '${status}' AND MAX(received_at_ms, tried_at_ms) <= ?1
+       ORDER BY MAX(received_at_ms, tried_at_ms) LIMIT ?2)`;
   const { results } = await db
-    .prepare(
-      `SELECT provider, event_id, entity_id, outcome, received_at_ms FROM provider_callbacks
-       WHERE status IN ('received', 'unmatched') AND received_at_ms <= ? ORDER BY received_at_ms LIMIT ?`,
-    )
-    .bind(receivedBeforeMs, limit)
-    .all<{ provider: string; event_id: string; entity_id: string; outcome: string; received_at_ms: number }>();
+    .prepare(`${of('received')} UNION ALL ${of('unmatched')} ORDER BY at_ms LIMIT ?2`)
+    .bind(beforeMs, limit)
+    .all<UndeliveredRow>();
   return results.map((row) => ({
     provider: row.provider,
     eventId: row.event_id,
     entityId: row.entity_id,
     outcome: JSON.parse(row.outcome) as Outcome,
+    status: row.status,
     receivedAtMs: row.received_at_ms,
   }));
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Scope } from '../../src/domain/ids.ts';
 import { readDossiers } from '../../src/read-model/archived-payments.ts';
 import { listPayments, type PaymentFilters } from '../../src/read-model/payments.ts';
+import { undeliveredCallbacks } from '../../src/read-model/provider-callbacks.ts';
 import { plansOf } from '../support/query-plans.ts';
 
 const SCOPE: Scope = { merchant: 'a', mode: 'sandbox' };
@@ -46,4 +47,10 @@ test.each<[string, PaymentFilters, string]>([
     [`SEARCH payments USING COVERING INDEX ${index}${BETWEEN}`],
     [`SEARCH payments USING INDEX ${index}${BETWEEN}`],
   ]);
+});
+
+test('callbacks that no saga has heard are read in turn, as many as are tried', async () => {
+  const [plan] = await plansOf((db) => undeliveredCallbacks(db, 1, 200));
+  const search = 'SEARCH provider_callbacks USING INDEX provider_callbacks_by_status (status=? AND <expr><?)';
+  expect(plan?.filter((step) => step.includes('provider_callbacks'))).toEqual([search, search]);
 });

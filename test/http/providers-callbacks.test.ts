@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { publicIdFromHex } from '../../src/domain/ids.ts';
 import { DAY_MS, MINUTE_MS } from '../../src/domain/limits.ts';
 import { retryCallbacks } from '../../src/gateway/deliver-callback.ts';
@@ -81,5 +81,59 @@ describe('a genuine callback that matches no payment', () => {
     expect((await stored('evt_retried'))?.status).toBe('abandoned');
     await retryCallbacks(env, Date.now() + 2 * DAY_MS);
     expect((await stored('evt_retried'))?.status).toBe('abandoned');
+  });
+});
+
+describe('callbacks whose delivery throws', () => {
+  /** Callbacks of payments whose objects are away, received at these times. */
+  async function keep(prefix: string, count: number, receivedAtMs: number): Promise<void> {
+    const insert = env.DB.prepare(
+      `INSERT INTO provider_callbacks
+         (provider, event_id, entity_id, outcome, status, attempts, occurred_at_ms, received_at_ms)
+       VALUES ('acme', ?, ?, '{}', 'received', 0, 1, ?)`,
+    );
+    await env.DB.batch(
+      Array.from({ length: count }, (_, n) => insert.bind(`${prefix}-${n}`, unusedPaymentId(), receivedAtMs + n)),
+    );
+  }
+
+  const away = {
+    ...env,
+    PAYMENT_SAGA: {
+      idFromString: (hex: string) => env.PAYMENT_SAGA.idFromString(hex),
+      get: () => {
+        throw new Error('away');
+      },
+    },
+  } as unknown as Env;
+
+  beforeEach(async () => {
+    await env.DB.prepare('DELETE FROM provider_callbacks').run();
+  });
+
+  test('are noted as tried, and leave the next turn to those that were not', async () => {
+    const nowMs = Date.now();
+    await keep('away', 200, nowMs - 10 * MINUTE_MS);
+    await keep('later', 1, nowMs - 5 * MINUTE_MS);
+    await retryCallbacks(away, nowMs);
+    expect(await stored('away-0')).toEqual({ status: 'received', attempts: 1 });
+    expect(await stored('later-0')).toEqual({ status: 'received', attempts: 0 });
+    await retryCallbacks(env, nowMs + MINUTE_MS);
+    expect(await stored('later-0')).toEqual({ status: 'unmatched', attempts: 1 });
+  });
+
+  test('are given up after a day like any other, with an alert', async () => {
+    const nowMs = Date.now();
+    await keep('broken', 1, nowMs);
+    const log = vi.spyOn(console, 'log');
+    await retryCallbacks(away, nowMs + DAY_MS - 1);
+    expect((await stored('broken-0'))?.status).toBe('received');
+    await retryCallbacks(away, nowMs + DAY_MS + MINUTE_MS);
+    expect((await stored('broken-0'))?.status).toBe('abandoned');
+    const lines = log.mock.calls.map(([line]) => JSON.parse(String(line)) as Record<string, unknown>);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ event: 'callback.retried', status: 'abandoned', alert: true }),
+    );
+    log.mockRestore();
   });
 });

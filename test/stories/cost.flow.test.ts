@@ -144,7 +144,7 @@ describe('the cost that a saga counts', () => {
     const callback = { provider: 'acme', eventId: freshKey('event'), entityId: payment.id, outcome };
     counter.begin();
     await keepCallback(env.DB, callback, 1, 2);
-    await noteCallback(env.DB, callback, 'delivered');
+    await noteCallback(env.DB, callback, 'delivered', 3);
     const { d1RowsWritten, d1RowsRead } = counter.end();
     expect(CALLBACK).toEqual({ worker_requests: 1, d1_rows_written: d1RowsWritten, d1_rows_read: d1RowsRead });
   });

@@ -56,16 +56,16 @@ export function providersCallbacks(app: App): void {
     c.set('entityId', intake.entityId);
     const kept = await keepCallback(c.env.DB, intake, intake.occurredAtMs, nowMs);
     if (kept === 'delivered') return c.json({ object: 'callback_receipt' as const, status: 'delivered' as const }, 200);
-    const status = await tell(c, intake);
+    const status = await tell(c, intake, nowMs);
     if (status === 'unmatched') return problem(c, 'callback_unmatched');
     return c.json({ object: 'callback_receipt' as const, status: 'delivered' as const }, 200);
   });
 }
 
 /** A saga that cannot be told now is told by the cron: the callback is stored, and that is what is acknowledged. */
-async function tell(c: AppContext, callback: Extract<CallbackIntake, { kind: 'accepted' }>) {
+async function tell(c: AppContext, callback: Extract<CallbackIntake, { kind: 'accepted' }>, nowMs: number) {
   try {
-    return await deliverCallback(c.env, callback);
+    return await deliverCallback(c.env, callback, nowMs);
   } catch (error) {
     logLine('callback.tell_failed', { payment_id: callback.entityId, error: errorText(error) });
     return 'kept';

@@ -4,7 +4,12 @@
  */
 import { readConfig } from './config.ts';
 import { InvariantError } from './domain/errors.ts';
-import { MINUTE_MS, RECONCILIATION_RETENTION_MS, RECONCILIATIONS_RUNNING_MAX } from './domain/limits.ts';
+import {
+  MINUTE_MS,
+  RECONCILIATION_RETENTION_MS,
+  RECONCILIATIONS_FORGOTTEN_MAX,
+  RECONCILIATIONS_RUNNING_MAX,
+} from './domain/limits.ts';
 import { nightlyPlan, type ReconciliationPlan, type ReconciliationRpc } from './domain/reconciliation/plan.ts';
 import { enterReconciliation, forgetOldReconciliation, stillReconciliations } from './read-model/reconciliations.ts';
 import { asCalls } from './stubs.ts';
@@ -20,10 +25,12 @@ export async function beginReconciliation(env: Env, plan: ReconciliationPlan): P
   return isEntered;
 }
 
-/** The night's reconciliation, once however often the cron fires; and forgets one report that is old enough. */
+/** The night's reconciliation, once however often the cron fires; and forgets reports that are old enough. */
 export async function beginNightly(env: Env, scheduledAtMs: number): Promise<void> {
   const mode = modeOf(env);
-  await forgetOldReconciliation(env.DB, mode, scheduledAtMs - RECONCILIATION_RETENTION_MS);
+  for (let forgotten = 0; forgotten < RECONCILIATIONS_FORGOTTEN_MAX; forgotten++) {
+    if (!(await forgetOldReconciliation(env.DB, mode, scheduledAtMs - RECONCILIATION_RETENTION_MS))) break;
+  }
   const plan = nightlyPlan(mode, scheduledAtMs);
   const isBegun = await beginReconciliation(env, plan);
   logLine('reconciliation.nightly', { entity_id: plan.id, mode, status: isBegun ? 'begun' : 'not_begun' });

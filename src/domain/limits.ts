@@ -192,6 +192,8 @@ export const RECONCILIATION_LOOKUPS_MAX = 50;
 export const RECONCILIATIONS_RUNNING_MAX = 4;
 /** How long a report is kept. */
 export const RECONCILIATION_RETENTION_MS = 400 * DAY_MS;
+/** Reports that one night forgets, each in a transaction of its own: the night's, and those of operators who ask all day. */
+export const RECONCILIATIONS_FORGOTTEN_MAX = 10;
 /** Payments that one question to a wallet's ledger names: as many as one step compares. */
 export const LEDGER_PAYMENTS_MAX = RECONCILIATION_PAGE_SIZE;
 /** Entries that one question to a wallet's ledger may read through: 50 ms of an object that has other things to do. */

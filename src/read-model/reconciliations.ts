@@ -174,17 +174,18 @@ export async function stillReconciliations(
   return results.map(({ plan }) => JSON.parse(plan) as ReconciliationPlan);
 }
 
-/** Deletes the oldest report that was begun before `beforeMs`, with its findings; one at a time bounds the work. */
+/** Deletes the oldest report that was begun before `beforeMs`, with its findings; one at a time bounds the work. False: there was none. */
 export async function forgetOldReconciliation(
   db: D1Database,
   mode: ReconciliationPlan['mode'],
   beforeMs: number,
-): Promise<void> {
+): Promise<boolean> {
   const oldest = `SELECT id FROM reconciliations WHERE mode = ?1 AND created_at_ms < ?2 ORDER BY created_at_ms, id LIMIT 1`;
-  await db.batch([
+  const [, forgotten] = await db.batch([
     db.prepare(`DELETE FROM reconciliation_findings WHERE reconciliation_id IN (${oldest})`).bind(mode, beforeMs),
     db.prepare(`DELETE FROM reconciliations WHERE id IN (${oldest})`).bind(mode, beforeMs),
   ]);
+  return (forgotten?.meta.changes ?? 0) > 0;
 }
 
 function storedOf({ status, plan, progress, updated_at_ms: updatedAtMs }: Row): StoredReconciliation {

@@ -2,6 +2,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { RECONCILIATIONS_FORGOTTEN_MAX } from '../../src/domain/limits.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import {
   AT_REST_MS,
@@ -233,6 +234,22 @@ describe('the cron', () => {
     await beginNightly(env, Date.now());
     // One forgotten, one begun.
     expect(await count()).toEqual([0, 0, before]);
+  });
+
+  test('forgets so many old reports a night, and what is left with the next', async () => {
+    const insert = env.DB.prepare(
+      `INSERT INTO reconciliations (id, mode, status, plan, progress, created_at_ms, updated_at_ms)
+       VALUES (?, 'sandbox', 'finished', '{}', '{}', ?, 1)`,
+    );
+    await env.DB.batch(
+      Array.from({ length: RECONCILIATIONS_FORGOTTEN_MAX + 1 }, (_, n) => insert.bind(`old ${n}`, n + 1)),
+    );
+    const left = async () =>
+      (await env.DB.prepare(`SELECT id FROM reconciliations WHERE id LIKE 'old %'`).all()).results.map(({ id }) => id);
+    await beginNightly(env, Date.now());
+    expect(await left()).toEqual([`old ${RECONCILIATIONS_FORGOTTEN_MAX}`]);
+    await beginNightly(env, Date.now());
+    expect(await left()).toEqual([]);
   });
 
   test('runs every job of an expression, though one of them fails', async () => {

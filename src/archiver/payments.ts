@@ -1,7 +1,7 @@
 /**
  * Archives payments, each with its refunds and their timelines, once their objects are empty: searches the record for those whose
- * time has come, asks the owners, plans an object of the archive, writes it and reads it back. A plan that was begun is ended
- * first, so that a crash at any point leads to the same object. Deletes nothing: that is src/archiver/trim.ts. Called by the cron.
+ * time has come, asks the owners, plans an object of the archive, writes it and reads it back. A plan that a run left behind is
+ * ended first, so that a crash at any point leads to the same object. Deletes nothing: that is src/archiver/trim.ts. Called by the cron.
  */
 import { askedNotBeforeMs, searchedUntilMs } from '../domain/archive/candidates.ts';
 import { checkSaga, countsOfRuns, type Dossier, sagasOf } from '../domain/archive/dossier.ts';
@@ -36,22 +36,26 @@ export async function archivePayments(env: Env, nowMs: number): Promise<number> 
   const budget = { left: ARCHIVE_OWNERS_MAX };
   let stored = 0;
   for (let step = 0; step < ARCHIVE_STEPS_MAX && budget.left > 0; step++) {
-    const planned = await oldestArchive(env.DB, 'payments', 'planned');
-    if (planned !== null) {
-      await store(env, planned, await dossiersOfPlan(env, planned), nowMs);
-      stored += 1;
-    } else if (!(await search(env, nowMs, budget))) break;
+    const leftBehind = await oldestArchive(env.DB, 'payments', 'planned');
+    const dossiers =
+      leftBehind === null ? await search(env, nowMs, budget) : await dossiersOfPlan(env, leftBehind, budget);
+    if (dossiers === null) break;
+    if (dossiers.length === 0) continue;
+    const planned = leftBehind ?? (await oldestArchive(env.DB, 'payments', 'planned'));
+    if (planned === null) throw new InvariantError('archive_planned');
+    await store(env, planned, dossiers, nowMs);
+    stored += 1;
   }
   return stored;
 }
 
-/** One look for payments to archive; false: there is nothing to look at. What is found is planned, for the next step. */
-async function search(env: Env, nowMs: number, budget: Budget): Promise<boolean> {
+/** One look for payments to archive: those that are, planned by now, which may be none; null: there is nothing to look at. */
+async function search(env: Env, nowMs: number, budget: Budget): Promise<Dossier[] | null> {
   const untilMs = searchedUntilMs(nowMs);
   const waiting = await dueWaiting(env.DB, nowMs, ARCHIVE_PAYMENTS_MAX);
   const [first] = waiting;
   const owner = first ?? (await nextOwner(env.DB, untilMs));
-  if (owner === null) return false;
+  if (owner === null) return null;
   const scope: Scope = { merchant: owner.merchant, mode: owner.mode };
   // An object of the archive is one owner's.
   const found =
@@ -70,7 +74,7 @@ async function search(env: Env, nowMs: number, budget: Budget): Promise<boolean>
     ...searchedStatements(env.DB, last, wait, [...provenIds]),
     ...(dossiers.length > 0 ? [planStatement(env.DB, planOf(scope, dossiers), nowMs)] : []),
   ]);
-  return looked.seen.length > 0;
+  return looked.seen.length > 0 ? dossiers : null;
 }
 
 interface Ready {
@@ -172,15 +176,17 @@ function planOf(scope: Scope, dossiers: readonly Dossier[]) {
   };
 }
 
-/** What a plan named, read again. @throws InvariantError where some of it is no more what it was. */
-async function dossiersOfPlan(env: Env, { keys, objectKey }: Archive): Promise<Dossier[]> {
+/** What a plan named that a run left behind, asked and read again. @throws InvariantError where some of it is no more what it was. */
+async function dossiersOfPlan(env: Env, { keys, objectKey }: Archive, budget: Budget): Promise<Dossier[]> {
   const ids = keys.map(String);
   const [owner] = await ownersOf(env.DB, ids);
   if (owner === undefined) throw new InvariantError('archive_plan_whole', { object_key: objectKey, found: 0 });
   const refunds = await refundsOfPayments(env.DB, owner, ids);
   const ready: Ready[] = [];
   for (const id of ids) {
-    const asked = await askOwners(env, [id, ...(refunds.get(id) ?? []).map((refund) => refund.id)], 0);
+    const sagaIds = [id, ...(refunds.get(id) ?? []).map((refund) => refund.id)];
+    budget.left -= sagaIds.length;
+    const asked = await askOwners(env, sagaIds, 0);
     if ('tombstones' in asked) ready.push({ id, tombstones: asked.tombstones });
   }
   const dossiers = await provenDossiers(env, owner, ready);

@@ -66,7 +66,11 @@ export const ARCHIVE_PAYMENTS_MAX = 50;
 export const ARCHIVE_ROWS_MAX = 100;
 /** Objects of the archive that one run writes, and trims, of each kind: a run a minute for four hours keeps up with 100,000 payments a night. */
 export const ARCHIVE_STEPS_MAX = 10;
-/** Owners that one run of the archiver asks, of the 1,000 calls that a run may make. */
+/**
+ * Owners that one run of the archiver asks. With its queries, and the three jobs beside it, some 1,000 calls of the 10,000 that an
+ * invocation may make (https://developers.cloudflare.com/workers/platform/limits/#subrequests). They are asked one after another,
+ * and the next run comes in a minute.
+ */
 export const ARCHIVE_OWNERS_MAX = 600;
 /** Longer than any run of a cron may take (15 minutes): one that ended without saying so holds up the next no longer. */
 export const ARCHIVE_LEASE_MS = 16 * MINUTE_MS;
@@ -95,7 +99,7 @@ export const ERROR_TEXT_LENGTH_MAX = 500;
 /** What is kept of a dead letter's body, in bytes of JSON; a queue message is at most 128 KB. */
 export const DEAD_LETTER_BODY_LENGTH_MAX = 128 * 1024;
 
-/** Letters of one redrive: each may be a call of another object, and a request may make a thousand in all. */
+/** Letters of one redrive: each may be a call of another object, of the 10,000 that a request may make. */
 export const DEAD_LETTERS_REDRIVE_MAX = 100;
 
 /** Refunds of one payment that are under way or were given: Stripe's list of a charge's is exact up to a hundred. */
@@ -149,7 +153,7 @@ export const SAGA_PAGE_TEXT_MAX = 65_536;
 export const STORED_COMMITS_MAX = 100;
 /** Commits of one saga that an audit or a rebuild reads; one looked up daily for 72 h has some thirty. */
 export const SAGA_COMMITS_MAX = 2_000;
-/** Sagas, or wallets, in one page of an audit: each is one call to an object, of the 1,000 that a request may make. */
+/** Sagas, or wallets, in one page of an audit: each is one call to an object, of the 10,000 that a request may make. */
 export const AUDIT_OBJECTS_MAX = 50;
 /** Runs of the event log, and rows of the operators' log, in one page of an audit. */
 export const AUDIT_RECORD_ROWS_MAX = 500;
@@ -174,7 +178,7 @@ export const RECONCILIATION_WINDOW_MAX_MS = 31 * DAY_MS;
 export const RECONCILIATION_NIGHTLY_MS = 4 * DAY_MS;
 /** How far around its window a provider's books are read: its clock is not ours, and a charge follows its payment by minutes. */
 export const RECONCILIATION_SLACK_MS = HOUR_MS;
-/** Payments compared in one step: their wallets and, where they differ, their owners are asked, at most 1,000 calls in all. */
+/** Payments compared in one step: their wallets and, where they differ, their owners are asked, far from the 10,000 calls that it may make. */
 export const RECONCILIATION_PAGE_SIZE = 100;
 /** Steps of one reconciliation: some ten million payments; beyond them it has gone astray. */
 export const RECONCILIATION_STEPS_MAX = 200_000;

@@ -14,7 +14,7 @@ export const STILL_MAX_MS_BY_STATE: Readonly<Record<string, number>> = { needs_a
 
 /** Rows of one query, and calls at once: six wait for an answer together, the others queue in the runtime. */
 export const SWEEP_PAGE_ROWS = 25;
-/** Of each kind, in one run: with the queries about 300 calls, of the 1,000 that a run may make. The next run is in a minute. */
+/** Of each kind, in one run: with the queries about 300 calls, of the 10,000 that a run may make. The next run is in a minute. */
 export const SWEEP_SAGAS_MAX = 125;
 /** Wallets that one run asks about their holds. */
 export const SWEEP_WALLETS_MAX = 20;

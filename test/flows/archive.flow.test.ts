@@ -26,7 +26,7 @@ import {
 import type { PaymentRequest } from '../../src/domain/payment.ts';
 import { archivesAfter } from '../../src/read-model/archives.ts';
 import { runScheduled } from '../../src/scheduled.ts';
-import { paymentSagaStub } from '../../src/stubs.ts';
+import { paymentObjectId, paymentSagaStub } from '../../src/stubs.ts';
 import { atRest, walkFindings } from '../audit/world.ts';
 import { call, createPayment, freshKey, json, openWallet, terminal, until } from '../support/payments.ts';
 import { expired, inside, moveClockTo, refundOf } from '../support/retention.ts';
@@ -177,6 +177,25 @@ describe('payments', () => {
       ['a%2F..%2Fb%20%C3%BC', [theirs]],
       ['default', [id]],
     ]);
+  });
+
+  test('are asked for once each: what the search was told is what is written', async () => {
+    const ids = await endedPayments([{}, { amount: 2 }]);
+    await expired(ids);
+    const asked: string[] = [];
+    const counting = {
+      ...env,
+      PAYMENT_SAGA: {
+        idFromString: (hex: string) => env.PAYMENT_SAGA.idFromString(hex),
+        get: (id: DurableObjectId) => {
+          asked.push(id.toString());
+          return env.PAYMENT_SAGA.get(id);
+        },
+      },
+    } as unknown as Env;
+    expect(await archivePayments(counting, Date.now())).toBe(1);
+    expect(await archives()).toMatchObject([{ status: 'stored', keys: expect.arrayContaining(ids) }]);
+    expect(asked.sort()).toEqual(ids.map((id) => String(paymentObjectId(env, id))).sort());
   });
 
   test('wait for a refund that is under way, and for one that has ended since', async () => {

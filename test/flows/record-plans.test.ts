@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Scope } from '../../src/domain/ids.ts';
 import { readDossiers } from '../../src/read-model/archived-payments.ts';
+import { oldRows } from '../../src/read-model/archived-rows.ts';
 import { listPayments, type PaymentFilters } from '../../src/read-model/payments.ts';
 import { undeliveredCallbacks } from '../../src/read-model/provider-callbacks.ts';
 import { plansOf } from '../support/query-plans.ts';
@@ -54,3 +55,13 @@ test('callbacks that no saga has heard are read in turn, as many as are tried', 
   const search = 'SEARCH provider_callbacks USING INDEX provider_callbacks_by_status (status=? AND <expr><?)';
   expect(plan?.filter((step) => step.includes('provider_callbacks'))).toEqual([search, search]);
 });
+
+test.each(['dead_letters', 'provider_callbacks'] as const)(
+  'settled %s that are old are found by an index',
+  async (table) => {
+    const [plan] = await plansOf((db) => oldRows(db, table, 1, 100));
+    expect(plan?.filter((step) => step.includes(table))).toEqual([
+      expect.stringContaining(`SEARCH ${table} USING COVERING INDEX`),
+    ]);
+  },
+);

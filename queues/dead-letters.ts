@@ -2,7 +2,7 @@
  * Consumer of every dead-letter queue: stores what died, for a person to look at, and tells the saga whose command it
  * was, so that it sends again or goes another way. Nothing stands behind this queue: what D1 will not take is retried.
  */
-import { identityOf } from '../src/domain/dead-letter.ts';
+import { identityOf, isMadeAnew, waitsForOf } from '../src/domain/dead-letter.ts';
 import { entityOf } from '../src/domain/events/envelope.ts';
 import { DEAD_LETTER_BODY_LENGTH_MAX, HOUR_MS } from '../src/domain/limits.ts';
 import { deadMessageSchema } from '../src/domain/messages.ts';
@@ -32,15 +32,16 @@ export async function consumeDeadLetters(batch: MessageBatch, env: Env): Promise
 
 async function store(env: Env, queue: string, items: readonly Consumed<unknown>[]): Promise<readonly Verdict[]> {
   const letters = items.map(({ message, body }) => toLetter(queue, message, body));
-  await recordDeadLetters(env.DB, letters);
+  const stored = await recordDeadLetters(env.DB, letters);
   for (const letter of letters) {
-    logLine('dead_letter.stored', {
+    const isNew = stored.has(letter.id);
+    logLine(isNew ? 'dead_letter.stored' : 'dead_letter.counted', {
       queue: letter.queue,
       message_id: letter.id,
       message_type: letter.message_type,
       group_id: letter.group_id,
       reason: letter.reason,
-      alert: true,
+      ...(isNew && { alert: true }),
     });
   }
   return Promise.all(letters.map((letter, index) => tellSaga(env, letter, items[index])));
@@ -49,14 +50,17 @@ async function store(env: Env, queue: string, items: readonly Consumed<unknown>[
 function toLetter(queue: string, message: Message, body: unknown): DeadLetter {
   const dead = deadMessageSchema.safeParse(body);
   const original = dead.success ? dead.data.body : body;
+  const diedIn = dead.success ? dead.data.queue : queue.replace(DLQ_SUFFIX, '');
+  const kept = isMadeAnew(original) ? null : original;
   return {
     // Kept on its way through a dead-letter queue of the platform; a consumer that buries a message says it.
     id: dead.data?.message_id ?? message.id,
-    queue: dead.success ? dead.data.queue : queue.replace(DLQ_SUFFIX, ''),
+    queue: diedIn,
     reason: dead.success ? dead.data.reason : ATTEMPTS_SPENT,
     ...identityOf(original),
-    body: withoutToken(original).slice(0, DEAD_LETTER_BODY_LENGTH_MAX),
+    body: withoutToken(kept).slice(0, DEAD_LETTER_BODY_LENGTH_MAX),
     died_at_ms: Date.now(),
+    waits_for: waitsForOf(diedIn, original),
   };
 }
 

@@ -527,11 +527,12 @@ export type DeadLetterList = {
 };
 
 export type DeadLetter = {
-  /** The id of the message that died. */
+  /** The id of the message that died, the first of them. */
   id: string;
   object: "dead_letter";
   /** Where it died. */
   queue: string;
+  /** Why the last of them died. */
   reason: string;
   /** null: nobody can read it. */
   message_type: string | null;
@@ -542,6 +543,8 @@ export type DeadLetter = {
   /** Whose it is; null: nobody could read it. */
   merchant: string | null;
   status: "present" | "redriven" | "discarded";
+  /** Messages that died of the same while it was present: its owner sends what it waits for again, each time as another message. One that is delivered again after others may count again. */
+  death_count: number;
   /** Redrives that were tried, those that did not reach the owner included. */
   redrive_count: number;
   /** null while it is present. */
@@ -552,7 +555,9 @@ export type DeadLetter = {
     /** `sent_again`: its owner still waited for the effect, and has sent it again under the same effect id. `no_longer_awaited`: the effect has its outcome, or its owner went another way; nothing was sent. */
     outcome: "sent_again" | "no_longer_awaited" | null;
   } | null;
+  /** When the first of them died. */
   died_at: string;
+  last_died_at: string;
 };
 
 export type DeadLetterRedriveList = {
@@ -583,9 +588,9 @@ export type DeadLettersRedriveRequest = {
     message_type?: string;
     /** The id of a payment, a refund or a webhook endpoint. */
     entity_id?: string;
-    /** Inclusive. */
+    /** Of `died_at`; inclusive. */
     died_from?: string;
-    /** Exclusive. */
+    /** Of `died_at`; exclusive. */
     died_to?: string;
   };
   /** With `filter`: how many at most; absent: 100. */
@@ -598,11 +603,12 @@ export type DeadLettersRedriveRequest = {
 };
 
 export type DeadLetterDetail = {
-  /** The id of the message that died. */
+  /** The id of the message that died, the first of them. */
   id: string;
   object: "dead_letter";
   /** Where it died. */
   queue: string;
+  /** Why the last of them died. */
   reason: string;
   /** null: nobody can read it. */
   message_type: string | null;
@@ -613,6 +619,8 @@ export type DeadLetterDetail = {
   /** Whose it is; null: nobody could read it. */
   merchant: string | null;
   status: "present" | "redriven" | "discarded";
+  /** Messages that died of the same while it was present: its owner sends what it waits for again, each time as another message. One that is delivered again after others may count again. */
+  death_count: number;
   /** Redrives that were tried, those that did not reach the owner included. */
   redrive_count: number;
   /** null while it is present. */
@@ -623,8 +631,10 @@ export type DeadLetterDetail = {
     /** `sent_again`: its owner still waited for the effect, and has sent it again under the same effect id. `no_longer_awaited`: the effect has its outcome, or its owner went another way; nothing was sent. */
     outcome: "sent_again" | "no_longer_awaited" | null;
   } | null;
+  /** When the first of them died. */
   died_at: string;
-  /** The message without its secrets; text where it was too long and is cut. */
+  last_died_at: string;
+  /** The first message without its secrets; text where it was too long and is cut; null for a `publication`, which its owner makes anew. */
   body?: unknown;
   /** How its owner stands now. null: it has none. null inside: it could not be asked. */
   owner: {
@@ -1289,9 +1299,9 @@ export interface Operations {
       message_type?: string | undefined;
       /** The id of a payment, a refund or a webhook endpoint. */
       entity_id?: string | undefined;
-      /** Inclusive. */
+      /** Of `died_at`; inclusive. */
       died_from?: string | undefined;
-      /** Exclusive. */
+      /** Of `died_at`; exclusive. */
       died_to?: string | undefined;
       status?: "present" | "redriven" | "discarded" | undefined;
       /** Items in one page. */

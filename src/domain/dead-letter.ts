@@ -1,10 +1,11 @@
 /**
- * Pure: dead letters: what can be read of a message that died, whose it is, and what may become of it. A letter is present
- * until a person has it redriven or discards it, and never leaves the record (X3: in = redriven + discarded + present).
+ * Pure: dead letters: what can be read of a message that died, whose it is, what it waits for, and what may become of it. A letter is
+ * present until a person has it redriven or discards it, and never leaves the record (X3: in = redriven + discarded + present).
  */
+import { z } from 'zod';
 import { envelopeSchema } from './events/envelope.ts';
 import type { Scope } from './ids.ts';
-import { type RecordMessage, recordMessageSchema } from './messages.ts';
+import { publicationSchema, type RecordMessage } from './messages.ts';
 import type { Redrivable } from './rpc.ts';
 
 export const DEAD_LETTER_STATUSES = ['present', 'redriven', 'discarded'] as const;
@@ -17,7 +18,7 @@ export const DEAD_LETTER_SERIES = {
   discarded: 'dead_letters.discarded',
 } as const;
 
-const PUBLICATION: RecordMessage['kind'] = 'publication';
+const PUBLICATION = 'publication' satisfies RecordMessage['kind'];
 
 /** What a message says of itself; all null for one that nobody can read. */
 export interface MessageIdentity {
@@ -36,7 +37,23 @@ const UNREADABLE: MessageIdentity = {
   mode: null,
 };
 
-/** Read by the envelope alone: an event of an unknown type, or whose payload is broken, still says whose it is. */
+const ownerSchema = z.object({ merchant: z.string(), mode: z.enum(['sandbox', 'live']) });
+
+/** Of what the record takes in, only what says whose it is. */
+const recordMessageOwnerSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal(PUBLICATION),
+    group_id: z.string(),
+    payment: ownerSchema.optional(),
+    refund: ownerSchema.optional(),
+  }),
+  z.object({ kind: z.literal('wallet_opened'), wallet: ownerSchema.extend({ id: z.string() }) }),
+]);
+
+/**
+ * Read by the envelope alone, and of a message to the record by its owner alone: an event of an unknown type, or what this version
+ * knows in another shape, still says whose it is.
+ */
 export function identityOf(body: unknown): MessageIdentity {
   const event = envelopeSchema.safeParse(body);
   if (event.success) {
@@ -49,18 +66,34 @@ export function identityOf(body: unknown): MessageIdentity {
       mode: metadata.mode,
     };
   }
-  const { data: message } = recordMessageSchema.safeParse(body);
-  if (message === undefined) return UNREADABLE;
-  const isWallet = message.kind === 'wallet_opened';
-  const row = isWallet ? message.wallet : (message.payment ?? message.refund);
+  const { data: message } = recordMessageOwnerSchema.safeParse(body);
+  const owner = message?.kind === PUBLICATION ? (message.payment ?? message.refund) : message?.wallet;
+  if (message === undefined || owner === undefined) return UNREADABLE;
   return {
     message_type: message.kind,
     // A wallet has no log; it tells of itself again by its own alarm.
-    group_id: isWallet ? null : message.group_id,
+    group_id: message.kind === PUBLICATION ? message.group_id : null,
     effect_id: null,
-    merchant: row?.merchant ?? null,
-    mode: row?.mode ?? null,
+    merchant: owner.merchant,
+    mode: owner.mode,
   };
+}
+
+/**
+ * What a message waits for, as a key: an effect of a log, or that a log or a wallet is recorded. Who sent it sends it until it has that,
+ * each time as another message: what dies of it in one queue is one letter. null: nobody sends it again.
+ */
+export function waitsForOf(queue: string, body: unknown): string | null {
+  const { message_type: type, group_id: groupId, effect_id: effectId, merchant, mode } = identityOf(body);
+  if (type === null) return null;
+  const { data: message } = recordMessageOwnerSchema.safeParse(body);
+  const walletId = message?.kind === 'wallet_opened' ? message.wallet.id : null;
+  return JSON.stringify([queue, merchant, mode, groupId, effectId ?? type, ...(walletId === null ? [] : [walletId])]);
+}
+
+/** Whether a letter needs no body: its owner publishes anew, and what it had to say is its own log. */
+export function isMadeAnew(body: unknown): boolean {
+  return publicationSchema.safeParse(body).success;
 }
 
 /** What its owner can be asked to send again; null for a letter that can only be discarded. */

@@ -1,5 +1,5 @@
 /**
- * Typed queries over `dead_letters` (migrations/0001_record.sql, 0006_dead_letters.sql): what operators are shown of them,
+ * Typed queries over `dead_letters` (migrations/0001_record.sql, 0006_dead_letters.sql, 0016_letters_of_one_cause.sql): what operators are shown of them,
  * and what becomes of them. A letter is resolved once: every change asks that it is still present. New letters come from the
  * dead letters' consumer (record-dead-letters.ts).
  */
@@ -12,6 +12,7 @@ import { type Conditions, listRows, type PagePosition, type RowsPage } from './p
 /** A letter without its body, and what became of it. */
 export interface DeadLetterRow {
   readonly id: string;
+  /** When the first message died. */
   readonly at_ms: number;
   readonly queue: string;
   readonly reason: string;
@@ -22,6 +23,9 @@ export interface DeadLetterRow {
   readonly merchant: string | null;
   readonly mode: Scope['mode'] | null;
   readonly status: DeadLetterStatus;
+  /** Messages that died of it, at least. */
+  readonly death_count: number;
+  readonly last_died_at_ms: number;
   readonly redrive_count: number;
   readonly outcome: RedriveOutcome | null;
   readonly resolved_at_ms: number | null;
@@ -52,8 +56,8 @@ export interface Redriven {
   readonly outcome: RedriveOutcome | null;
 }
 
-const COLUMNS = `id, died_at_ms AS at_ms, queue, reason, message_type, group_id, effect_id, merchant, mode, status, redrive_count, outcome,
-  resolved_at_ms, resolved_by, resolution_reason`;
+const COLUMNS = `id, died_at_ms AS at_ms, queue, reason, message_type, group_id, effect_id, merchant, mode, status, death_count,
+  COALESCE(last_died_at_ms, died_at_ms) AS last_died_at_ms, redrive_count, outcome, resolved_at_ms, resolved_by, resolution_reason`;
 
 /** The merchant's own letters, or all of the mode; with a platform key, those of nobody as well. */
 function visible({ merchant, mode, isPlatform }: Purview): Conditions {

@@ -1,6 +1,6 @@
 /**
- * P8: a thousand poison messages, and hundreds of dead commands of real sagas. None is lost, each is one letter, a redrive is
- * a redrive once. The seed in a test's name, put in place of SEED, repeats its order.
+ * P8: a thousand poison messages, and hundreds of dead commands of real sagas. None is lost, each is one letter, or one
+ * of its deaths, a redrive is a redrive once. The seed in a test's name, put in place of SEED, repeats its order.
  */
 import { createExecutionContext, createMessageBatch, getQueueResult, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
@@ -21,6 +21,8 @@ const COUNT = 1_000;
 /** Dead commands of real sagas; DEAD_COMMANDS=1000 is the long form. */
 const COMMANDS = Number(env.DEAD_COMMANDS);
 const DELIVERIES = 10;
+/** Effects that many messages die of. */
+const CAUSES = 100;
 const BATCH = 100;
 /** Sagas at work at once: few, so that even a busy machine answers within the gateway's budget. */
 const WAVE = 25;
@@ -70,7 +72,7 @@ interface Poison {
 
 /** Poison of every kind, each with a body of its own. Nothing of it belongs to a saga that exists. */
 function poison(index: number): Poison {
-  const nobody = `pay_${'0'.repeat(42)}1`;
+  const nobody = `pay_${String(index).padStart(43, '0')}`;
   const debit = message('orchestrator.wallet.debit', nobody);
   const bodies: readonly (readonly [queue: string, body: unknown])[] = [
     ['wallet-commands', `text ${index}`],
@@ -121,6 +123,32 @@ test(`P8: ${COUNT} poison messages, out of order, each delivered ${DELIVERIES} t
   console.info(
     `P8 poison: messages=${COUNT} deliveries=${deliveries.length} letters=${stored.length} lost=0 seed=${SEED}`,
   );
+});
+
+test(`P8: ${COUNT} dead messages of ${CAUSES} effects, out of order, each delivered 3 times: a letter an effect, no death missing (seed ${SEED})`, {
+  timeout: 120_000,
+}, async () => {
+  const before = await balance();
+  const all = Array.from({ length: COUNT }, (_, index) => {
+    const paymentId = `pay_${String(index % CAUSES).padStart(43, 'c')}`;
+    const id = `sent-${index}`;
+    const body = message('orchestrator.wallet.debit', paymentId);
+    const dead = { kind: 'dead_message', message_id: id, queue: 'wallet-commands', reason: 'a bug', body };
+    return { id, queue: 'dead-letters', body: dead };
+  });
+  const deliveries = shuffled(
+    all.flatMap((each) => [each, each, each]),
+    SEED,
+  );
+  for (const batch of batches(deliveries)) expect(await acknowledged('dead-letters', batch)).toBe(batch.length);
+  const { results } = await env.DB.prepare(`SELECT death_count FROM dead_letters WHERE id LIKE 'sent-%'`).all<{
+    death_count: number;
+  }>();
+  const deaths = results.map(({ death_count: count }) => count);
+  expect(deaths.length).toBe(CAUSES);
+  expect(Math.min(...deaths)).toBeGreaterThanOrEqual(COUNT / CAUSES);
+  expect(Math.max(...deaths)).toBeLessThanOrEqual((3 * COUNT) / CAUSES);
+  expect(await balance()).toEqual({ ...before, in: before.in + CAUSES, present: before.present + CAUSES });
 });
 
 test('P8: what nobody can send again is not redriven; it is discarded with a reason, and stays in the record', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { groupOf, identityOf, redrivableOf } from '../../src/domain/dead-letter.ts';
+import { groupOf, identityOf, isMadeAnew, redrivableOf, waitsForOf } from '../../src/domain/dead-letter.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { entityOf } from '../../src/domain/events/envelope.ts';
 import { paymentRow } from '../../src/domain/payment-view.ts';
@@ -49,6 +49,12 @@ describe('what can be read of a message that died', () => {
     });
   });
 
+  test('of a publication of a shape that this version does not know: the same, and that its body is worth keeping', () => {
+    const unknown = { ...PUBLICATION, runs: [] };
+    expect(identityOf(unknown)).toEqual(identityOf(PUBLICATION));
+    expect([isMadeAnew(unknown), isMadeAnew(PUBLICATION), isMadeAnew(EXAMPLES[0])]).toEqual([false, true, false]);
+  });
+
   test('of a wallet that was opened: whose it is; it has no log, and tells of itself again', () => {
     const wallet = { id: 'w', merchant: 'shop', mode: 'sandbox', currency: 'USD', created_at_ms: 1 };
     const identity = identityOf({ kind: 'wallet_opened', wallet });
@@ -61,7 +67,6 @@ describe('what can be read of a message that died', () => {
     ['text', 'an event'],
     ['an event without its envelope', { event_type: 'wallet.debit' }],
     ['an event of no merchant', { ...EXAMPLES[0], metadata: { ...EXAMPLES[0]?.metadata, merchant: undefined } }],
-    ['a publication of no run', { ...PUBLICATION, runs: [] }],
     ['a publication of no row', { ...PUBLICATION, payment: undefined }],
   ])('of %s: nothing, and it belongs to nobody', (_what, body) => {
     expect(identityOf(body)).toEqual(NOTHING);
@@ -75,6 +80,34 @@ test('an effect and a publication can be redriven, each by what names it', () =>
     effectId: 'e',
   });
   expect(redrivableOf(identityOf(PUBLICATION))).toEqual({ kind: 'publication' });
+});
+
+test('what a message waits for is told by its queue, its owner, its log and its effect, and by nothing else of it', () => {
+  const [event] = EXAMPLES;
+  const of = (fields: object, queue = 'q') =>
+    waitsForOf(queue, { ...event, ...fields, metadata: { ...event?.metadata, ...fields } });
+  const wallet = (fields: object) => ({
+    kind: 'wallet_opened',
+    wallet: { id: 'w', merchant: 'shop', mode: 'sandbox', currency: 'USD', created_at_ms: 1, ...fields },
+  });
+  const same = [
+    [of({}), of({ event_id: crypto.randomUUID(), sequence: 99, payload: {} })],
+    [waitsForOf('q', PUBLICATION), waitsForOf('q', { ...PUBLICATION, runs: 'later ones' })],
+    [waitsForOf('q', wallet({})), waitsForOf('q', wallet({ currency: 'EUR' }))],
+  ];
+  for (const [left, right] of same) expect(left).toBe(right);
+  const keys = [
+    of({}),
+    of({}, 'another'),
+    ...[{ merchant: 'other' }, { mode: 'live' }, { message_group_id: 'g' }].map((fields) => of(fields)),
+    of({ message_deduplication_id: 'e' }),
+    waitsForOf('q', PUBLICATION),
+    waitsForOf('q', { ...PUBLICATION, group_id: 'refund_ref_1' }),
+    ...[{}, { id: 'x' }, { mode: 'live' }].map((fields) => waitsForOf('q', wallet(fields))),
+  ];
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(keys).not.toContain(null);
+  expect(waitsForOf('q', 'unreadable')).toBeNull();
 });
 
 test('the log of an entity is named by its kind, and an id of no kind names none', () => {

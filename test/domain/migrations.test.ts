@@ -75,6 +75,30 @@ test.each([
   expect(() => db.exec(`UPDATE dead_letters SET ${change}`)).toThrow('CHECK constraint failed');
 });
 
+test('0016 leaves the letters that are there, several of one effect too, as they are, each once', () => {
+  const { db, finish } = before('0016');
+  const insert = db.prepare(
+    `INSERT INTO dead_letters (id, queue, reason, message_type, group_id, effect_id, body, died_at_ms, merchant, mode)
+     VALUES (?, 'q', 'r', 'orchestrator.wallet.debit', 'payment_pay_1', 'effect', '{}', 1, 'shop', 'live')`,
+  );
+  for (const id of ['a', 'b', 'c']) insert.run(id);
+  db.exec(
+    "UPDATE dead_letters SET status = 'discarded', resolved_at_ms = 2, resolved_by = 'j', resolution_reason = 'r' WHERE id = 'c'",
+  );
+  const rows = () =>
+    db
+      .prepare('SELECT * FROM dead_letters ORDER BY id')
+      .all()
+      .map((row) => ({ ...row }));
+  const old = rows();
+  finish();
+  const added = { waits_for: null, death_count: 1, last_died_at_ms: null, last_message_id: null };
+  expect(rows()).toEqual(old.map((row) => ({ ...row, ...added })));
+  // From here on, one that is present of what waits for the same.
+  db.exec("UPDATE dead_letters SET waits_for = 'k' WHERE id IN ('a', 'c')");
+  expect(() => db.exec("UPDATE dead_letters SET waits_for = 'k' WHERE id = 'b'")).toThrow('UNIQUE constraint failed');
+});
+
 test('counters from before there were sums stay as they are, and no series but `runs` may have any', () => {
   const { db, finish } = before('0010');
   db.exec("INSERT INTO metric_counters (series, value) VALUES ('metrics.payment.success', 7)");

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
 import { consumeDeadLetters } from '../../queues/dead-letters.ts';
 import { DEAD_LETTER_SERIES } from '../../src/domain/dead-letter.ts';
+import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { DEAD_LETTERS_REDRIVE_MAX } from '../../src/domain/limits.ts';
 import { freshPaymentId, message } from '../queues/messages.ts';
 import { freshKey, jsonOf, pay, paymentIdOfKey, post, problemOf, runningPayment, send } from './client.ts';
@@ -13,7 +14,10 @@ interface Letter {
   queue: string;
   message_type: string | null;
   entity_id: string | null;
+  death_count: number;
   redrive_count: number;
+  died_at: string;
+  last_died_at: string;
   resolution: { actor: string; reason: string; outcome: string | null } | null;
   body?: unknown;
   owner?: { awaits: boolean | null; state: string | null } | null;
@@ -52,6 +56,15 @@ const ofMerchant = (merchant: string, mode: 'sandbox' | 'live' = 'sandbox', paym
   return { ...event, metadata: { ...event.metadata, merchant, mode } };
 };
 const mine = () => ofMerchant('default');
+/** As many effects of one log, each of which has a letter of its own. */
+const effectsOf = (event: unknown, count: number) => {
+  const { metadata, ...rest } = event as Envelope;
+  const effectId = metadata.message_deduplication_id;
+  return Array.from({ length: count }, (_, index) => ({
+    ...rest,
+    metadata: { ...metadata, message_deduplication_id: index === 0 ? effectId : `${effectId}.${index}` },
+  }));
+};
 const list = async (query = '') => jsonOf<List<Letter>>(await send(`${PATH}?${query}`), 200);
 const read = async (id: string) => jsonOf<Letter>(await send(`${PATH}/${id}`), 200);
 const discard = (id: string, body: object = WORD) => post(`${PATH}/${id}/discard`, body);
@@ -97,9 +110,11 @@ describe('the list', () => {
         entity_id: expect.stringMatching(/^pay_/),
         effect_id: expect.stringMatching(/^orchestrator\.wallet\.debit\.pay_/),
         status: 'present',
+        death_count: 1,
         redrive_count: 0,
         resolution: null,
         died_at: expect.stringMatching(/Z$/),
+        last_died_at: data[1]?.died_at,
       },
     ]);
     expect(data[0]).not.toHaveProperty('body');
@@ -108,7 +123,7 @@ describe('the list', () => {
   test('is filtered by queue, status, type, entity and time, and pages through all of it', async () => {
     const event = mine();
     const id = event.metadata.message_group_id.slice('payment_'.length);
-    const ids = await dead('notifications', event, event, event);
+    const ids = await dead('notifications', ...effectsOf(event, 3));
     const queue = await oneDead('queue-of-its-own', mine());
     expect((await list(`queue=queue-of-its-own`)).data.map((letter) => letter.id)).toEqual([queue]);
     await discard(ids[1] ?? '');
@@ -127,6 +142,21 @@ describe('the list', () => {
     expect((await list(`entity_id=${id}&died_from=${diedAt}`)).data.length).toBeGreaterThan(0);
     expect((await list(`entity_id=${id}&died_from=2999-01-01T00:00:00Z`)).data).toHaveLength(0);
     expect((await list(`entity_id=${id}&died_to=2000-01-01T00:00:00Z`)).data).toHaveLength(0);
+  });
+
+  test('has one line for what dies of the same again and again, where the first is, with how often and when last', async () => {
+    const event = mine();
+    const [first] = await dead('wallet-commands', event);
+    await scheduler.wait(2);
+    const [between] = await dead('wallet-commands', mine(), event, event);
+    const { data } = await list('limit=2');
+    expect(data.map(({ id, death_count: deaths }) => [id, deaths])).toEqual([
+      [between, 1],
+      [first, 3],
+    ]);
+    const letter = data[1];
+    expect(Date.parse(letter?.last_died_at ?? '')).toBeGreaterThan(Date.parse(letter?.died_at ?? ''));
+    expect(await read(first ?? '')).toMatchObject({ death_count: 3, body: event });
   });
 
   test('takes a cursor for its own filters only, and no filter that it does not know', async () => {
@@ -257,8 +287,9 @@ describe('many letters that are redriven', () => {
     const { letterOf } = await waiting();
     await letterOf('wallet.hold_funds');
     const hold = await letterOf('orchestrator.wallet.hold_funds');
-    const [one, poison, two] = await dead('wallet-commands', hold, 'poison', hold);
-    const gone = await oneDead('wallet-commands', hold);
+    const [effect, other] = effectsOf(hold, 2);
+    const [one, poison, two] = await dead('wallet-commands', effect, 'poison', other);
+    const gone = await oneDead('notifications', hold);
     await discard(gone);
     const ids = ['nobody', two, poison, gone, one, one];
     const { data, next_cursor: next } = await jsonOf<List<Redrive>>(await redriveMany({ ids }), 200);
@@ -276,7 +307,7 @@ describe('many letters that are redriven', () => {
     const { paymentId, letterOf } = await waiting();
     await letterOf('wallet.hold_funds');
     const hold = await letterOf('orchestrator.wallet.hold_funds');
-    const ids = await dead('wallet-commands', hold, hold, hold);
+    const ids = await dead('wallet-commands', ...effectsOf(hold, 3));
     const other = await oneDead('wallet-commands', mine());
     await discard(ids[0] ?? '');
     const body = { filter: { entity_id: paymentId, queue: 'wallet-commands' }, limit: 1 };

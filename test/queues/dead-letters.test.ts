@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { consumeDeadLetters } from '../../queues/dead-letters.ts';
 import { DEAD_LETTER_SERIES } from '../../src/domain/dead-letter.ts';
+import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { DAY_MS, DEAD_LETTER_BODY_LENGTH_MAX, HOUR_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import type { DeadMessage } from '../../src/domain/messages.ts';
 import { discardDeadLetter } from '../../src/read-model/dead-letters.ts';
@@ -33,6 +34,8 @@ const buried = (body: unknown, queue = 'gateway-commands'): DeadMessage => ({
   reason: 'malformed: /amount',
   body,
 });
+
+const ofShop = (event: Envelope) => ({ ...event, metadata: { ...event.metadata, merchant: 'shop' } });
 
 describe('a dead letter', () => {
   test.each(['wallet-commands', 'gateway-commands', 'notifications'])(
@@ -170,6 +173,116 @@ describe('a dead letter', () => {
     expect(await letters(idPrefix)).toMatchObject([{ status: 'discarded', resolved_by: 'jane' }]);
   });
 
+  describe('of what waits for the same', () => {
+    const counted = async () =>
+      (await env.DB.prepare('SELECT value FROM metric_counters WHERE series = ?')
+        .bind(DEAD_LETTER_SERIES.stored)
+        .first<number>('value')) ?? 0;
+    /** As a saga publishes once more: the same log, in a message of its own. */
+    const publicationOf = (id: string) => ({
+      kind: 'publication',
+      group_id: `payment_${id}`,
+      payment: {
+        ...{ id, merchant: 'shop', mode: 'sandbox', wallet_id: 'w', service_id: 's', method: 'balance' },
+        ...{ status: 'PENDING', reference: null, created_at_ms: 1, updated_at_ms: 1, sequence: 1, body: '{}' },
+      },
+      runs: [{ first: 1, last: 1, events: [message('payment.created', id)] }],
+    });
+    const wallet = (id: string) => ({
+      kind: 'wallet_opened',
+      wallet: { id, merchant: 'shop', mode: 'sandbox', currency: 'USD', created_at_ms: 1 },
+    });
+
+    test.each<[string, string, (id: string) => unknown, number]>([
+      ['a command', 'wallet-commands', (id) => message('orchestrator.wallet.debit', id), 8],
+      ['a publication', 'payment-events', publicationOf, 0],
+      [
+        'a publication of a shape that nobody knows',
+        'payment-events',
+        (id) => ({ ...publicationOf(id), runs: 'x' }),
+        0,
+      ],
+      ['a wallet that was opened', 'payment-events', wallet, 0],
+    ])(
+      '%s that is sent and dies again and again is one letter, with each death counted',
+      async (_what, queue, of, told) => {
+        const [recorder, id, before] = [new Recorder(), freshPaymentId(), await counted()];
+        const deliverTo = (prefix: string, ...bodies: unknown[]) =>
+          deliver(consumeDeadLetters, `${queue}-dlq`, bodies, recorder.env, { idPrefix: prefix });
+        const [first, second, third] = [fresh(), fresh(), fresh()];
+        await deliverTo(first, of(id));
+        const [letter] = await letters(first);
+        await deliverTo(second, of(id), of(id));
+        await deliverTo(third, of(id), 'unreadable', of(id), of(id));
+        expect(await letters(first)).toEqual([
+          {
+            ...letter,
+            death_count: 6,
+            last_died_at_ms: expect.any(Number),
+            last_message_id: `${third}4`,
+          },
+        ]);
+        expect(letter).toMatchObject({ id: `${first}1`, death_count: 1, last_died_at_ms: null });
+        expect([await letters(second), (await letters(third)).map((each) => each.id)]).toEqual([[], [`${third}2`]]);
+        expect(await counted()).toBe(before + 2);
+        // Delivered again, the first and the last are known.
+        await deliverTo(first, of(id));
+        await deliver(consumeDeadLetters, `${queue}-dlq`, [of(id)], recorder.env, { ids: [`${third}4`] });
+        expect(await letters(first)).toMatchObject([{ death_count: 6 }]);
+        expect(recorder.died.length).toBe(told);
+      },
+    );
+
+    test.each([
+      ['another payment', () => message('orchestrator.wallet.debit', freshPaymentId()), 'wallet-commands'],
+      ['another queue', (id: string) => message('orchestrator.wallet.debit', id), 'notifications'],
+      ['another effect', (id: string) => message('orchestrator.wallet.release_funds', id), 'wallet-commands'],
+      ['another merchant', (id: string) => ofShop(message('orchestrator.wallet.debit', id)), 'wallet-commands'],
+    ])('%s has a letter of its own', async (_what, other, queue) => {
+      const [recorder, id, idPrefix] = [new Recorder(), freshPaymentId(), fresh()];
+      const first = message('orchestrator.wallet.debit', id);
+      await deliver(consumeDeadLetters, 'wallet-commands-dlq', [first], recorder.env, { idPrefix: `${idPrefix}a` });
+      await deliver(consumeDeadLetters, `${queue}-dlq`, [other(id)], recorder.env, { idPrefix: `${idPrefix}b` });
+      expect(await letters(idPrefix)).toMatchObject([{ death_count: 1 }, { death_count: 1 }]);
+    });
+
+    test('and was resolved: what dies after that is a new letter, what had died before is not', async () => {
+      const [recorder, id, idPrefix] = [new Recorder(), freshPaymentId(), fresh()];
+      const die = (name: string) =>
+        deliver(consumeDeadLetters, 'wallet-commands-dlq', [message('orchestrator.wallet.debit', id)], recorder.env, {
+          idPrefix: `${idPrefix}${name}`,
+        });
+      await die('a');
+      await die('b');
+      await discardDeadLetter(env.DB, `${idPrefix}a1`, { actor: 'jane', reason: 'seen' }, Date.now());
+      await die('a');
+      await die('b');
+      expect(await letters(idPrefix)).toMatchObject([{ status: 'discarded', death_count: 2 }]);
+      await die('c');
+      await die('a');
+      await die('b');
+      expect(await letters(idPrefix)).toMatchObject([
+        { id: `${idPrefix}a1`, status: 'discarded', death_count: 2 },
+        { id: `${idPrefix}c1`, status: 'present', death_count: 1 },
+      ]);
+    });
+
+    test('says why it died the last time', async () => {
+      const [recorder, id, idPrefix] = [new Recorder(), freshPaymentId(), fresh()];
+      const event = message('orchestrator.gateway.capture', id);
+      await deliver(consumeDeadLetters, 'gateway-commands-dlq', [event], recorder.env, { idPrefix });
+      await deliver(consumeDeadLetters, 'dead-letters', [buried(event)], recorder.env, { idPrefix: fresh() });
+      expect(await letters(idPrefix)).toMatchObject([{ reason: 'malformed: /amount', death_count: 2 }]);
+    });
+
+    test('keeps no body of a publication, which its saga makes anew; of one that nobody can read it does', async () => {
+      const [recorder, idPrefix] = [new Recorder(), fresh()];
+      const [whole, broken] = [publicationOf(freshPaymentId()), { ...publicationOf(freshPaymentId()), runs: 'x' }];
+      await deliver(consumeDeadLetters, 'payment-events-dlq', [whole, broken], recorder.env, { idPrefix });
+      expect((await letters(idPrefix)).map(({ body }) => body)).toEqual(['null', JSON.stringify(broken)]);
+    });
+  });
+
   test('of a payment that this namespace did not mint is stored, and nobody is told', async () => {
     const [recorder, idPrefix] = [new Recorder(), fresh()];
     const event = message('orchestrator.wallet.debit', `pay_${'1'.repeat(43)}`);
@@ -189,13 +302,12 @@ describe('a dead letter', () => {
 
 describe('a payment token is never stored', () => {
   const TOKEN = 'pm_card_visa_secret';
-  const id = freshPaymentId();
-  const authorize = message('orchestrator.gateway.authorize', id, { token: TOKEN });
+  const authorize = () => message('orchestrator.gateway.authorize', freshPaymentId(), { token: TOKEN });
 
   test.each<[string, string, unknown]>([
-    ['of a command whose attempts are spent', 'gateway-commands-dlq', authorize],
-    ['of a command that was buried', 'dead-letters', buried(authorize)],
-    ['of a command that was buried twice', 'dead-letters', buried(buried(authorize))],
+    ['of a command whose attempts are spent', 'gateway-commands-dlq', authorize()],
+    ['of a command that was buried', 'dead-letters', buried(authorize())],
+    ['of a command that was buried twice', 'dead-letters', buried(buried(authorize()))],
     ['of a command that nobody can read', 'dead-letters', buried({ payload: { amount: 'x', token: TOKEN } })],
     ['in a list', 'dead-letters', buried([[{ token: TOKEN }]])],
     ['that is no text', 'dead-letters', buried({ token: { value: TOKEN } })],
@@ -208,11 +320,11 @@ describe('a payment token is never stored', () => {
   });
 
   test('and nothing else of the message is lost with it', async () => {
-    const idPrefix = fresh();
-    await deliver(consumeDeadLetters, 'gateway-commands-dlq', [authorize], new Recorder().env, { idPrefix });
-    const { token: _token, ...payload } = authorize.payload;
+    const [idPrefix, event] = [fresh(), authorize()];
+    await deliver(consumeDeadLetters, 'gateway-commands-dlq', [event], new Recorder().env, { idPrefix });
+    const { token: _token, ...payload } = event.payload;
     const [letter] = await letters(idPrefix);
-    expect(JSON.parse(String(letter?.body))).toEqual({ ...authorize, payload });
+    expect(JSON.parse(String(letter?.body))).toEqual({ ...event, payload });
   });
 });
 

@@ -44,18 +44,18 @@ export interface Settled {
   readonly retried: Readonly<Record<string, number | undefined>>;
 }
 
-/** Delivers bodies as messages `m1`, `m2`, … of one batch and reads the verdicts back. */
+/** Delivers bodies as messages `m1`, `m2`, … of one batch, or as those of these ids, and reads the verdicts back. */
 export async function deliver(
   consume: (batch: MessageBatch, env: Env) => Promise<void>,
   queue: string,
   bodies: readonly unknown[],
   testEnv: Env,
-  options: { readonly attempts?: number; readonly idPrefix?: string } = {},
+  options: { readonly attempts?: number; readonly idPrefix?: string; readonly ids?: readonly string[] } = {},
 ): Promise<Settled> {
   const batch = createMessageBatch(
     queue,
     bodies.map((body, index) => ({
-      id: `${options.idPrefix ?? 'm'}${index + 1}`,
+      id: options.ids?.[index] ?? `${options.idPrefix ?? 'm'}${index + 1}`,
       timestamp: new Date(),
       attempts: options.attempts ?? 1,
       body,

@@ -42,10 +42,14 @@ export function DeadLetterView({ id }: { id: string }) {
               <LetterFacts letter={letter.data} />
             </Section>
             <Section title="Message">
-              {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard. */}
-              <pre className="json" tabIndex={0}>
-                {typeof letter.data.body === 'string' ? letter.data.body : JSON.stringify(letter.data.body, null, 2)}
-              </pre>
+              {letter.data.body === null && letter.data.message_type === 'publication' ? (
+                <p>It is not kept: its owner makes it anew.</p>
+              ) : (
+                // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard.
+                <pre className="json" tabIndex={0}>
+                  {typeof letter.data.body === 'string' ? letter.data.body : JSON.stringify(letter.data.body, null, 2)}
+                </pre>
+              )}
             </Section>
           </>
         )}
@@ -63,6 +67,8 @@ function LetterFacts({ letter }: { letter: DeadLetterDetail }) {
       facts={[
         ['Status', <Status key="status" value={letter.status} />],
         ['Died', <When key="died" at={letter.died_at} />],
+        ['Deaths', letter.death_count],
+        ['Died last', letter.death_count === 1 ? null : <When key="last" at={letter.last_died_at} />],
         ['Queue', letter.queue],
         ['Why', letter.reason],
         ['Message type', letter.message_type ?? 'unreadable'],

@@ -70,6 +70,7 @@ export function DeadLettersView({ query }: { query: URLSearchParams }) {
     { name: 'Message', cell: ({ message_type }) => <span className="mono">{message_type ?? 'unreadable'}</span> },
     { name: 'Why', cell: ({ reason }) => reason },
     { name: 'Status', cell: ({ status }) => <Status value={status} /> },
+    { name: 'Deaths', isNumber: true, cell: ({ death_count }) => death_count },
     { name: 'Redrives', isNumber: true, cell: ({ redrive_count }) => redrive_count },
   ];
   return (

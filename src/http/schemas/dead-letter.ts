@@ -16,10 +16,10 @@ const outcome = z.enum(REDRIVE_OUTCOMES).openapi({
 });
 
 const letterFields = {
-  id: z.string().openapi({ description: 'The id of the message that died.' }),
+  id: z.string().openapi({ description: 'The id of the message that died, the first of them.' }),
   object: z.literal('dead_letter'),
   queue: z.string().openapi({ description: 'Where it died.', example: 'wallet-commands' }),
-  reason: z.string().openapi({ example: 'its attempts are spent' }),
+  reason: z.string().openapi({ description: 'Why the last of them died.', example: 'its attempts are spent' }),
   message_type: z
     .string()
     .nullable()
@@ -29,6 +29,15 @@ const letterFields = {
   effect_id: z.string().nullable(),
   merchant: z.string().nullable().openapi({ description: 'Whose it is; null: nobody could read it.' }),
   status: z.enum(DEAD_LETTER_STATUSES),
+  death_count: z
+    .number()
+    .int()
+    .positive()
+    .openapi({
+      description:
+        'Messages that died of the same while it was present: its owner sends what it waits for again, each time as another ' +
+        'message. One that is delivered again after others may count again.',
+    }),
   redrive_count: z
     .number()
     .int()
@@ -38,7 +47,8 @@ const letterFields = {
     .object({ at: timestamp, actor: z.string(), reason: z.string(), outcome: outcome.nullable() })
     .nullable()
     .openapi({ description: 'null while it is present.' }),
-  died_at: timestamp,
+  died_at: timestamp.openapi({ description: 'When the first of them died.' }),
+  last_died_at: timestamp,
 };
 
 export const deadLetterSchema = z.object(letterFields).openapi('DeadLetter');
@@ -47,9 +57,11 @@ export const deadLetterListSchema = listOf(deadLetterSchema).openapi('DeadLetter
 export const deadLetterDetailSchema = z
   .object({
     ...letterFields,
-    body: z
-      .unknown()
-      .openapi({ description: 'The message without its secrets; text where it was too long and is cut.' }),
+    body: z.unknown().openapi({
+      description:
+        'The first message without its secrets; text where it was too long and is cut; null for a `publication`, which its ' +
+        'owner makes anew.',
+    }),
     owner: z
       .object({
         awaits: z.boolean().nullable().openapi({ description: 'Whether it still waits for what this letter carried.' }),
@@ -94,8 +106,8 @@ export const deadLetterFilterFields = {
     .max(64)
     .optional()
     .openapi({ description: 'The id of a payment, a refund or a webhook endpoint.' }),
-  died_from: instant.optional().openapi({ description: 'Inclusive.' }),
-  died_to: instant.optional().openapi({ description: 'Exclusive.' }),
+  died_from: instant.optional().openapi({ description: 'Of `died_at`; inclusive.' }),
+  died_to: instant.optional().openapi({ description: 'Of `died_at`; exclusive.' }),
 };
 
 /** Who changes something, and why: in the audit log before the change is made. */
@@ -122,12 +134,14 @@ export function deadLetterView(row: DeadLetterRow): z.infer<typeof deadLetterSch
     effect_id: row.effect_id,
     merchant: row.merchant,
     status: row.status,
+    death_count: row.death_count,
     redrive_count: row.redrive_count,
     resolution:
       atMs === null || actor === null || reason === null
         ? null
         : { at: toTimestamp(atMs), actor, reason, outcome: row.outcome },
     died_at: toTimestamp(row.at_ms),
+    last_died_at: toTimestamp(row.last_died_at_ms),
   };
 }
 

@@ -11,6 +11,7 @@ const SECRET = 'mp-secret';
 const encode = (text: string) => new Uint8Array(new TextEncoder().encode(text));
 const paymentId = newPaymentId();
 const effectId = `orchestrator.gateway.authorize.${paymentId}.3`;
+const METADATA = { effect_id: effectId, capture: 'later' };
 const payment = (status: string, more: object = {}) => ({
   id: 77,
   status,
@@ -18,7 +19,7 @@ const payment = (status: string, more: object = {}) => ({
   currency_id: 'BRL',
   external_reference: paymentId,
   date_last_updated: '2026-11-24T12:00:00.000Z',
-  metadata: { effect_id: effectId, capture: 'later' },
+  metadata: METADATA,
   ...more,
 });
 
@@ -113,6 +114,28 @@ describe('a genuine notification', () => {
     ],
   ] as const)('of a payment that is %s (%j) says so', async (status, more, told) => {
     expect(await receive({ reply: http(200, payment(status, more)) })).toMatchObject({ kind: 'event', event: told });
+  });
+
+  it.each([
+    ['in another currency than the account is set to', { currency_id: 'CLP' }],
+    ['in another currency than was asked for', { metadata: { ...METADATA, amount_minor: 1_230, currency: 'ARS' } }],
+    ['of another amount than was asked for', { metadata: { ...METADATA, amount_minor: 1_231, currency: 'BRL' } }],
+    ['whose amount that was asked for cannot be read', { metadata: { ...METADATA, amount_minor: '12.30' } }],
+  ])('of a payment %s is unknown, as an answer would be', async (_what, more) => {
+    for (const status of ['authorized', 'approved', 'rejected']) {
+      expect(await receive({ reply: http(200, payment(status, more)) })).toMatchObject({
+        kind: 'event',
+        event: { operation: 'authorize', effectId, answer: { kind: 'unknown', reason: 'answer_mismatch' } },
+      });
+    }
+  });
+
+  it('of a payment that is what was asked for says how it stands, whatever the account is set to by now', async () => {
+    const more = { currency_id: 'ARS', metadata: { ...METADATA, amount_minor: 1_230, currency: 'ARS' } };
+    expect(await receive({ reply: http(200, payment('authorized', more)) })).toMatchObject({
+      kind: 'event',
+      event: { answer: { kind: 'approved', captured: false } },
+    });
   });
 
   it.each([

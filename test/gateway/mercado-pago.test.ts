@@ -83,7 +83,14 @@ describe('an authorization', () => {
       payer: { type: 'customer', id: '1-abc' },
       external_reference: charge.paymentId,
       description: 'order 7',
-      metadata: { effect_id: charge.effectId, merchant: 'default', service_id: 'svc-1', capture: 'later' },
+      metadata: {
+        effect_id: charge.effectId,
+        merchant: 'default',
+        service_id: 'svc-1',
+        capture: 'later',
+        amount_minor: 1_230,
+        currency: 'BRL',
+      },
     });
   });
 

@@ -96,6 +96,28 @@ describe('a webhook of Stripe\u2019s', () => {
   });
 
   it.each([
+    ['another amount', { amount: '1098', currency: PAYMENT_INTENT.currency }],
+    ['another currency', { amount: String(PAYMENT_INTENT.amount), currency: 'jpy' }],
+  ])('of an intent of %s than was asked for is unknown, as an answer would be', async (_what, asked) => {
+    for (const status of ['requires_capture', 'succeeded', 'processing']) {
+      const object = intent(status, { metadata: { ...metadata, ...asked } });
+      expect(await receive(event('payment_intent.succeeded', object))).toMatchObject({
+        kind: 'event',
+        event: { operation: 'authorize', effectId, answer: { kind: 'unknown', reason: 'answer_mismatch' } },
+      });
+    }
+  });
+
+  it('of an intent that is what was asked for says how it stands', async () => {
+    const asked = { amount: String(PAYMENT_INTENT.amount), currency: PAYMENT_INTENT.currency };
+    const object = intent('requires_capture', { metadata: { ...metadata, ...asked } });
+    expect(await receive(event('payment_intent.amount_capturable_updated', object))).toMatchObject({
+      kind: 'event',
+      event: { answer: { kind: 'approved', captured: false } },
+    });
+  });
+
+  it.each([
     ['refund.updated', 'succeeded', { kind: 'refunded', reference: REFUND.id }],
     ['charge.refund.updated', 'pending', { kind: 'pending', reference: REFUND.id }],
     ['refund.failed', 'failed', { kind: 'refused', code: 'refund_failed', reference: REFUND.id }],

@@ -103,6 +103,8 @@ describe('an authorization', () => {
       'metadata[effect_id]': charge.effectId,
       'metadata[merchant]': 'default',
       'metadata[service_id]': 'svc-1',
+      'metadata[amount]': '1230',
+      'metadata[currency]': 'usd',
     });
     expect(await charged()).toMatchObject([{ id: reference, amount: 1_230, status: 'requires_capture' }]);
   });

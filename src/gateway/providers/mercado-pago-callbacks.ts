@@ -4,15 +4,17 @@
  * asked for (https://www.mercadopago.com/developers/en/docs/your-integrations/notifications/webhooks).
  */
 import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { isCurrency } from '../../domain/money.ts';
 import { CALLBACK_WINDOW_MS } from '../limits.ts';
 import type { CallbackResult, RawCallback } from '../provider.ts';
 import type { SignatureCheck } from '../signature.ts';
-import { standingOf } from './mercado-pago-mapping.ts';
+import { type ExpectedPayment, isExpected, standingOf } from './mercado-pago-mapping.ts';
 import {
   MERCADO_PAGO_REQUEST_ID_HEADER,
   MERCADO_PAGO_SIGNATURE_HEADER,
   type MercadoPagoPayment,
 } from './mercado-pago-protocol.ts';
+import { unknown } from './standing.ts';
 
 /** Times above this are milliseconds: the documentation has shown both. */
 const SECONDS_MAX = 100_000_000_000;
@@ -48,20 +50,25 @@ export function notifiedPaymentId(url: URL): string | null {
   return type === 'payment' && id !== null && /^\d{1,20}$/.test(id) ? id : null;
 }
 
-/** The payment as it stands now, as what a saga can be told. What we did ourselves is ignored. */
-export function readPayment(payment: MercadoPagoPayment, nowMs: number): CallbackResult {
+/**
+ * The payment as it stands now, as what a saga can be told. What we did ourselves is ignored; what is not of the amount and
+ * the currency that were asked for is unknown, as an answer would be (decision 0022).
+ * @param currency the account's, which stands in where a payment does not echo its own.
+ */
+export function readPayment(payment: MercadoPagoPayment, currency: string, nowMs: number): CallbackResult {
   const { id, status, external_reference: paymentId, metadata, date_last_updated: updatedAt } = payment;
   const effectId = metadata?.effect_id;
   // Without the echo the saga could not tell this authorization from an earlier one of its own, and would undo it.
   if (paymentId == null || typeof effectId !== 'string') return { kind: 'ignored', reason: 'not_ours' };
-  const answer = standingOf(payment);
-  if (answer === null || answer.kind === 'voided' || answer.kind === 'refunded') {
+  const standing = standingOf(payment);
+  if (standing === null || standing.kind === 'voided' || standing.kind === 'refunded') {
     return { kind: 'ignored', reason: `payment_${status}` };
   }
   // Captured by a later call: what is echoed is the authorization's effect, and the capture has its own.
-  if (answer.kind === 'approved' && answer.captured && metadata?.capture === 'later') {
+  if (standing.kind === 'approved' && standing.captured && metadata?.capture === 'later') {
     return { kind: 'ignored', reason: 'captured' };
   }
+  const answer = isExpected(payment, askedFor(payment, currency)) ? standing : unknown('answer_mismatch');
   const at = Date.parse(updatedAt ?? '');
   return {
     kind: 'event',
@@ -74,5 +81,14 @@ export function readPayment(payment: MercadoPagoPayment, nowMs: number): Callbac
       effectId,
       answer,
     },
+  };
+}
+
+/** What was asked for, as the payment echoes it. One that echoes no amount is older than the echo. */
+function askedFor({ metadata }: MercadoPagoPayment, currency: string): ExpectedPayment {
+  const { amount_minor: amountMinor, currency: echoed } = metadata ?? {};
+  return {
+    currency: typeof echoed === 'string' && isCurrency(echoed) ? echoed : currency,
+    ...(amountMinor != null && { amountMinor: Number(amountMinor) }),
   };
 }

@@ -146,11 +146,12 @@ export function asAuthorization(standing: LookupAnswer | null): AuthorizeAnswer 
 export function paymentStanding(body: unknown, expected: ExpectedPayment): LookupAnswer | null {
   const payment = paymentOf(body);
   if (payment === null) return null;
-  const { currency_id: currency, transaction_amount: decimal } = payment;
-  const { amountMinor } = expected;
-  const isOurs =
-    currency === expected.currency && (amountMinor === undefined || isSameAmount(decimal, amountMinor, currency));
-  return isOurs ? standingOf(payment) : unknown('answer_mismatch');
+  return isExpected(payment, expected) ? standingOf(payment) : unknown('answer_mismatch');
+}
+
+export function isExpected(payment: MercadoPagoPayment, { amountMinor, currency }: ExpectedPayment): boolean {
+  if (payment.currency_id !== currency) return false;
+  return amountMinor === undefined || isSameAmount(payment.transaction_amount, amountMinor, currency);
 }
 
 export function standingOf({ id: reference, status, status_detail: detail }: MercadoPagoPayment): LookupAnswer | null {

@@ -92,6 +92,8 @@ export class MercadoPagoAdapter implements Provider {
         merchant: request.merchant,
         service_id: request.serviceId,
         capture: isCapturedAtOnce ? 'at_once' : 'later',
+        amount_minor: request.amountMinor,
+        currency: request.currency,
       },
     };
     const answer = authorizeAnswer(await this.#client.send('POST', '/v1/payments', request.key, body), request);
@@ -150,7 +152,7 @@ export class MercadoPagoAdapter implements Provider {
     if (heard.kind === 'absent') return { kind: 'ignored', reason: 'payment_unknown' };
     const payment = heard.kind === 'ok' ? paymentOf(heard.body) : null;
     // Refused, so that it comes again: what it is about could not be read now.
-    return payment === null ? { kind: 'rejected', reason: 'malformed' } : readPayment(payment, nowMs);
+    return payment === null ? { kind: 'rejected', reason: 'malformed' } : readPayment(payment, this.#currency, nowMs);
   }
 
   /** The payment under our reference; absent where the search knows none (decision 0022 says what that is worth). */

@@ -7,7 +7,7 @@
 import { parseJsonBytes } from '../bounded-body.ts';
 import type { CallbackResult } from '../provider.ts';
 import { type Expected, intentOf, intentStanding, refundOf, refundStanding } from './stripe-mapping.ts';
-import { eventSchema } from './stripe-protocol.ts';
+import { eventSchema, type PaymentIntent } from './stripe-protocol.ts';
 
 const ignored = (reason: string): CallbackResult => ({ kind: 'ignored', reason });
 
@@ -45,8 +45,7 @@ function intentEvent(base: Base, object: unknown): CallbackResult {
   const { payment_id: paymentId, effect_id: effectId } = intent.metadata;
   // Without the echo the saga could not tell this authorization from an earlier one of its own, and would undo it.
   if (paymentId === undefined || effectId === undefined) return ignored('not_ours');
-  const expected: Expected = { amount: intent.amount, currency: intent.currency };
-  const answer = intentStanding(intent, expected);
+  const answer = intentStanding(intent, askedFor(intent));
   if (answer === null) return ignored(`intent_${intent.status}`);
   if (answer.kind === 'approved' && answer.captured) return ignored('captured');
   if (answer.kind === 'voided' || answer.kind === 'refunded') return ignored(`charge_${answer.kind}`);
@@ -54,6 +53,12 @@ function intentEvent(base: Base, object: unknown): CallbackResult {
     kind: 'event',
     event: { ...base, paymentId, effectId, operation: 'authorize', answer },
   };
+}
+
+/** What was asked for, as the intent echoes it. One that echoes none is older than the echo, and is taken as it is. */
+function askedFor({ currency, metadata }: PaymentIntent): Expected {
+  const { amount, currency: echoed = currency } = metadata;
+  return { currency: echoed, ...(amount !== undefined && { amount: Number(amount) }) };
 }
 
 function refundEvent(base: Base, object: unknown): CallbackResult {

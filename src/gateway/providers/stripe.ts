@@ -91,6 +91,8 @@ export class StripeAdapter implements Provider {
         effect_id: request.effectId,
         merchant: request.merchant,
         service_id: request.serviceId,
+        amount: String(expected.amount),
+        currency: expected.currency,
       },
     });
     return authorizeAnswer(result, expected);

@@ -37,6 +37,8 @@ export interface Variables {
   /** Absent where authentication is open, and for a bootstrap token. */
   apiKey?: ApiKeyIdentity;
   caller: Caller;
+  /** A provider's callback whose signature is right: authenticated, though nobody's. */
+  isSigned?: true;
   /** Who the request acts for; of a platform key, a merchant that there is not. */
   scope: Scope;
   /** What an operator sees: on the routes under /ops. */

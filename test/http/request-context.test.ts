@@ -1,7 +1,12 @@
 // What every response carries, what one log line says, and what it never says.
+
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { SIGNATURE_HEADER, sandboxSigningSecret } from '../../src/gateway/providers/sandbox-protocol.ts';
+import { signCallback } from '../../src/gateway/signature.ts';
+import { app } from '../../src/http/app.ts';
 import { continueTrace } from '../../src/http/middleware/request-context.ts';
 import { logLine } from '../../src/telemetry/log.ts';
+import { bootstrap, CLOSED } from '../support/keys.ts';
 import { freshKey, jsonOf, pay, problemOf, runningPayment, sagaStub, send } from './client.ts';
 
 const UUID = /^[0-9a-f-]{36}$/;
@@ -61,9 +66,9 @@ describe('paths and methods', () => {
   });
 });
 
-describe('a trace', () => {
-  const caller = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
+const caller = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
 
+describe('a trace', () => {
   it('goes on from the caller, in a span of ours, into the payment', async () => {
     const key = freshKey();
     const response = await pay(key, runningPayment(), { traceparent: caller });
@@ -89,6 +94,63 @@ describe('a trace', () => {
     expect(trace.traceparent).toBe(`00-${trace.traceId}-${trace.traceparent.slice(36, 52)}-01`);
     expect(trace.traceId).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
     expect(trace.traceId).not.toBe('0af7651916cd43dd8448eb211c80319c');
+  });
+});
+
+describe('a trace is exported', () => {
+  const COLLECTOR = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.test', OTEL_TRACES_SAMPLER_ARG: '0' };
+  const SAMPLED = caller.replace(/00$/, '01');
+
+  /** The flags that are answered, and how often the collector was told. */
+  async function asked(path: string, init: RequestInit = {}, vars: object = CLOSED): Promise<[string, number]> {
+    const told = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => new Response());
+    told.mockClear();
+    const exports: Promise<unknown>[] = [];
+    const context = {
+      waitUntil: (each: Promise<unknown>) => exports.push(each),
+      passThroughOnException: () => {},
+      props: {},
+    } as unknown as ExecutionContext;
+    const headers = new Headers(init.headers);
+    if (!headers.has('traceparent')) headers.set('traceparent', SAMPLED);
+    const here = { ...COLLECTOR, ...vars };
+    const response = await app.fetch(new Request(`https://holdfast.test${path}`, { ...init, headers }), here, context);
+    await Promise.all(exports);
+    return [response.headers.get('traceparent')?.slice(-2) ?? '', told.mock.calls.length];
+  }
+
+  /** A provider's callback that names no effect of ours. */
+  async function callBack(secret: string): Promise<[string, number]> {
+    const metadata = { payment_id: 'none', effect_id: 'none' };
+    const data = { object: 'charge', id: 'ch_1', status: 'authorized', amount: 1_230, currency: 'USD', metadata };
+    const body = JSON.stringify({ id: 'evt_1', type: 'charge.updated', created_at_ms: 5, data });
+    const bytes = new Uint8Array(new TextEncoder().encode(body));
+    const signature = await signCallback(secret, Math.floor(Date.now() / 1_000), bytes);
+    return asked('/providers/acme/callbacks', { method: 'POST', body, headers: { [SIGNATURE_HEADER]: signature } });
+  }
+
+  it.each(['/health', '/docs', '/payments', '/nowhere'])(
+    'of nobody who asks %s without a key, whatever the flag and the ratio say',
+    async (path) => {
+      expect(await asked(path)).toEqual(['00', 0]);
+      expect(await asked(path, {}, { ...CLOSED, OTEL_TRACES_SAMPLER_ARG: '1' })).toEqual(['00', 0]);
+      const anew = { headers: { traceparent: '' } };
+      expect(await asked(path, anew, { ...CLOSED, OTEL_TRACES_SAMPLER_ARG: '1' })).toEqual(['00', 0]);
+    },
+  );
+
+  it('of who shows a key that counts, as the flag says, and of nobody who shows another', async () => {
+    expect(await asked('/ops/api-keys', { headers: { authorization: `Bearer ${bootstrap()}` } })).toEqual(['01', 1]);
+    expect(await asked('/ops/api-keys', { headers: { authorization: 'Bearer hf_nothing' } })).toEqual(['00', 0]);
+  });
+
+  it('of a provider whose signature is right', async () => {
+    expect(await callBack(sandboxSigningSecret('acme'))).toEqual(['01', 1]);
+    expect(await callBack('whsec_other')).toEqual(['00', 0]);
+  });
+
+  it('of everyone where authentication is open: everyone is a caller', async () => {
+    expect(await asked('/health', {}, { ...CLOSED, AUTH: 'open' })).toEqual(['01', 1]);
   });
 });
 

@@ -4,11 +4,12 @@
  */
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
+import { readConfig } from '../../config.ts';
 import type { Trace } from '../../domain/rpc.ts';
 import { parseTraceparent } from '../../domain/tracing/trace-context.ts';
 import { logLine } from '../../telemetry/log.ts';
 import { openTracer, randomHex, type Tracer } from '../../telemetry/tracer.ts';
-import type { AppEnv } from '../context.ts';
+import type { AppContext, AppEnv } from '../context.ts';
 import { rateLimitPolicy } from '../rate-limits.ts';
 import { SECURITY_HEADERS } from '../security-headers.ts';
 
@@ -39,7 +40,8 @@ export const requestContext = createMiddleware<AppEnv>(async (c, next) => {
 
   const { headers } = c.res;
   headers.set('Request-Id', requestId);
-  headers.set('traceparent', trace.traceparent);
+  const traceparent = isKnown(c) ? trace.traceparent : `${trace.traceparent.slice(0, -2)}00`;
+  headers.set('traceparent', traceparent);
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
     if (!headers.has(name)) headers.set(name, value);
   }
@@ -62,10 +64,20 @@ export const requestContext = createMiddleware<AppEnv>(async (c, next) => {
     entity_id: entityId,
     api_key_id: c.get('apiKey')?.id,
   });
-  recordRequest(tracer, trace, { ...facts, startedAtMs, requestId, entityId });
+  recordRequest(tracer, { ...trace, traceparent }, { ...facts, startedAtMs, requestId, entityId });
   const exported = tracer.flush();
   if (exported !== null) c.executionCtx.waitUntil(exported);
 });
+
+/**
+ * Whether it is known who asked, by a key or a provider's signature. Nothing of anybody else is exported, whatever the flag or
+ * the ratio says: an address without a limit would else make a request to the collector of each of its own (decision 0061).
+ */
+function isKnown(c: AppContext): boolean {
+  if (c.get('caller') !== undefined || c.get('isSigned') === true) return true;
+  const result = readConfig(c.env);
+  return result.ok && result.config.auth === 'open';
+}
 
 /**
  * Our span in the caller's trace, or in a new one when `traceparent` is absent or not valid.
@@ -75,7 +87,7 @@ export function continueTrace(traceparent: string | undefined, samples: (traceId
   const caller = parseTraceparent(traceparent);
   const traceId = caller?.traceId ?? randomHex(16);
   const spanId = randomHex(8);
-  // In a caller's trace the caller decides, and its flags go on as they are.
+  // In a caller's trace the caller decides, and its flags go on as they are, once it is known who that is.
   const flags = caller === null ? (samples(traceId) ? '01' : '00') : traceparent?.slice(-2);
   return { traceId, traceparent: `00-${traceId}-${spanId}-${flags}`, callerSpanId: caller?.spanId ?? null };
 }

@@ -52,6 +52,7 @@ export function providersCallbacks(app: App): void {
   app.openapi(route, async (c) => {
     const nowMs = Date.now();
     const intake = await readCallback(c.env, c.get('config'), c.req.valid('param').name, c.req.raw, nowMs);
+    if (intake.kind === 'accepted' || intake.kind === 'ignored') c.set('isSigned', true);
     if (intake.kind !== 'accepted') return refuse(c, intake);
     c.set('entityId', intake.entityId);
     const kept = await keepCallback(c.env.DB, intake, intake.occurredAtMs, nowMs);

@@ -13,7 +13,7 @@ interface Sent {
 export type HoldfastFailure =
   /** The service refused, or could not: `problem.code` says why. */
   | (Sent & { readonly kind: 'problem'; readonly problem: Problem; readonly retryAfterMs?: number })
-  /** No answer came, or none that is ours (`bad_gateway`: a 5xx of something in between; `not_ours`: the address is another's). Whether the request was carried out is not known: send it again with the same key. */
+  /** No answer came, or none that is ours (`bad_gateway`: a 5xx of something in between; `not_ours`: a page of something in between, or the address is another's). Whether the request was carried out is not known: send it again with the same key. */
   | (Sent & {
       readonly kind: 'no_answer';
       readonly reason: 'network' | 'timeout' | 'bad_gateway' | 'not_ours';

@@ -6,7 +6,7 @@ import { HoldfastError, type HoldfastFailure } from './errors.ts';
 import { EventStreamParser } from './event-stream.ts';
 import type { Event } from './generated.ts';
 import { waitBeforeNext } from './retry.ts';
-import { type Failed, failedBy, pause, type Transport, unanswered } from './transport.ts';
+import { type Failed, failedBy, pause, type Transport, throwIfAborted, unanswered } from './transport.ts';
 
 /** The service says that it is still there every 15 s: three times unheard, and the connection is gone, whatever the network says. */
 const SILENCE_MAX_MS = 45_000;
@@ -35,6 +35,7 @@ export async function* eventsOf(
   const { policy } = transport;
   let last = after;
   for (let attempt = 1; ; attempt++) {
+    throwIfAborted(signal, attempt - 1);
     const opened = await open(transport, name, id, last, signal);
     if (opened === 'ended') return;
     let failed: Failed;
@@ -58,7 +59,7 @@ export async function* eventsOf(
       failed = opened;
     }
     const attempts = Math.max(attempt, 1);
-    if (signal?.aborted === true) throw new HoldfastError({ kind: 'aborted', attempts }, failed.cause);
+    throwIfAborted(signal, attempts);
     const waitMs = waitBeforeNext(policy, attempts, failed.fault, true, Math.random());
     if (waitMs === null) throw new HoldfastError({ attempts, ...failed.failure } as HoldfastFailure, failed.cause);
     await pause(waitMs, signal);
@@ -86,7 +87,8 @@ async function open(
   try {
     const response = await transport.send(request);
     if (response.status === 204) return 'ended';
-    if (response.ok && response.body !== null) return { ok: true, body: response.body };
+    const isStream = /^text\/event-stream\b/i.test(response.headers.get('Content-Type') ?? '');
+    if (response.ok && isStream && response.body !== null) return { ok: true, body: response.body };
     return failedBy(response, await response.text());
   } catch (error) {
     return unanswered(late.signal.aborted ? 'timeout' : 'network', error);

@@ -1511,3 +1511,10 @@ export const OPERATIONS = {
   unfreezeWallet: { method: 'POST', path: '/ops/wallets/{id}/unfreeze', hasKey: false, resend: false },
   getMetrics: { method: 'GET', path: '/metrics', hasKey: false, resend: true },
 } as const;
+
+/** Those that answer text; every other answers JSON. */
+export const TEXT_ANSWERS: ReadonlySet<string> = new Set([
+  'getDocs',
+  'getConsole',
+  'getMetrics',
+]);

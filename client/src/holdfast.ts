@@ -101,7 +101,7 @@ export class Holdfast {
     try {
       for (;;) {
         const entity = await get({ signal: both });
-        if (entity.status !== 'PENDING') return entity;
+        if (entity.status === 'COMPLETED' || entity.status === 'FAILED') return entity;
         await this.#follow(events, id, both);
         // A timeline that closed early, or an end that is a moment ahead of what was read.
         await pause(POLL_MS / 10, both);

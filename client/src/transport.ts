@@ -3,7 +3,7 @@
  * attempt, and is the same in each: that, and nothing else, makes sending again safe. Uses `fetch` and nothing of any one runtime.
  */
 import { HoldfastError, type HoldfastFailure } from './errors.ts';
-import { OPERATIONS, type Operations, type Problem } from './generated.ts';
+import { OPERATIONS, type Operations, type Problem, TEXT_ANSWERS } from './generated.ts';
 import { type Fault, RETRY_DEFAULT, type RetryPolicy, retryAfterMs, waitBeforeNext } from './retry.ts';
 
 export interface TransportOptions {
@@ -75,11 +75,11 @@ export class Transport {
     const request = (signal: AbortSignal) =>
       this.request(name, input, signal, headersOf(key, options.waitSeconds), keyed);
     for (let attempt = 1; ; attempt++) {
-      const ended = await this.#attempt<Answer<Of>>(request, options);
+      throwIfAborted(options.signal, attempt - 1, key);
+      const ended = await this.#attempt<Answer<Of>>(name, request, options);
       if (ended.ok) return ended.answer;
+      throwIfAborted(options.signal, attempt, key);
       const sent = { attempts: attempt, ...keyed };
-      if (options.signal?.aborted === true)
-        throw new HoldfastError({ ...sent, kind: 'aborted' }, options.signal.reason);
       const waitMs = waitBeforeNext(this.#policy, attempt, ended.fault, resend, Math.random());
       if (waitMs === null) throw new HoldfastError({ ...sent, ...ended.failure } as HoldfastFailure, ended.cause);
       await pause(waitMs, options.signal);
@@ -137,6 +137,7 @@ export class Transport {
   }
 
   async #attempt<Body>(
+    name: Name,
     request: (signal: AbortSignal) => Request,
     { signal, waitSeconds = 0 }: PayOptions,
   ): Promise<Ended<Body>> {
@@ -145,7 +146,7 @@ export class Transport {
     try {
       const response = await this.#fetch(made);
       // Read whole within the attempt: a connection that is cut in the middle of an answer is no answer.
-      return endedBy(response, await response.text());
+      return endedBy(response, await response.text(), TEXT_ANSWERS.has(name));
     } catch (cause) {
       return unanswered(timeout.aborted ? 'timeout' : 'network', cause);
     }
@@ -185,14 +186,18 @@ function headersOf(key: string | undefined, waitSeconds: number | undefined): Re
   };
 }
 
-function endedBy<Body>(response: Response, text: string): Ended<Body> {
-  const { status, headers } = response;
-  if (status >= 200 && status < 300) {
-    if (!/json/.test(headers.get('Content-Type') ?? '')) return { ok: true, answer: text as Body };
-    const answer = jsonOf(text);
-    if (answer !== undefined) return { ok: true, answer: answer as Body };
+function endedBy<Body>(response: Response, text: string, isText: boolean): Ended<Body> {
+  if (response.ok) {
+    const answer = isText ? text : objectIn(response, text);
+    if (answer !== null) return { ok: true, answer: answer as Body };
   }
   return failedBy(response, text);
+}
+
+/** The JSON that every answer of ours is, if not text; null: a page of something in between, or cut. */
+function objectIn({ headers }: Response, text: string): object | null {
+  const value = /json/.test(headers.get('Content-Type') ?? '') ? jsonOf(text) : null;
+  return typeof value === 'object' ? value : null;
 }
 
 /** What an answer that is no success of ours comes down to. */
@@ -207,13 +212,14 @@ export function failedBy({ status, headers }: Response, text: string): Failed {
       failure: { kind: 'problem', problem, ...retry },
     };
   }
+  // A success that is not ours is something in between, too: a page that asks for a sign-in, and is gone a moment later.
   const isGateway = status >= 500 || status < 300;
   return {
     ok: false,
     fault: isGateway
       ? { kind: 'bad_gateway', retryAfterMs: afterMs }
       : { kind: 'problem', status, retryable: status === 429, retryAfterMs: afterMs },
-    failure: { kind: 'no_answer', reason: isGateway ? 'bad_gateway' : 'not_ours', status },
+    failure: { kind: 'no_answer', reason: status >= 500 ? 'bad_gateway' : 'not_ours', status },
   };
 }
 
@@ -230,6 +236,13 @@ function jsonOf(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** @throws HoldfastError `aborted` where the caller's signal says so: also a `fetch` that knows nothing of signals is not called any more. */
+export function throwIfAborted(signal: AbortSignal | undefined, attempts: number, idempotencyKey?: string): void {
+  if (signal?.aborted !== true) return;
+  const sent = { attempts, ...(idempotencyKey !== undefined && { idempotencyKey }) };
+  throw new HoldfastError({ ...sent, kind: 'aborted' }, signal.reason);
 }
 
 /** Ends early when the signal does: what comes next sees that it has. */

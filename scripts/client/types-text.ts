@@ -79,6 +79,14 @@ ${operations.map((each) => operationType(each)).join('\n')}
 export const OPERATIONS = {
 ${operations.map((each) => operationValue(each)).join('\n')}
 } as const;
+
+/** Those that answer text; every other answers JSON. */
+export const TEXT_ANSWERS: ReadonlySet<string> = new Set([
+${operations
+  .filter(({ operation }) => answerType(operation) === 'string')
+  .map(({ operation }) => `  '${operation.operationId}',`)
+  .join('\n')}
+]);
 `;
 }
 

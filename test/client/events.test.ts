@@ -126,7 +126,9 @@ describe('a stream', () => {
   test('that is cut again and again with nothing new is given up', async () => {
     const cut = () =>
       Promise.resolve(
-        new Response(new ReadableStream({ start: (controller) => controller.error(new TypeError('reset')) })),
+        new Response(new ReadableStream({ start: (controller) => controller.error(new TypeError('reset')) }), {
+          headers: { 'Content-Type': 'text/event-stream; charset=utf-8' },
+        }),
       );
     const { asked, followed } = listener(Array.from({ length: 9 }, () => cut));
     expect((await failureOf(followed)).failure).toMatchObject({ kind: 'no_answer', reason: 'network', attempts: 5 });
@@ -164,6 +166,12 @@ describe('an opening', () => {
       () => new Response('<h1>Not here</h1>', { status: 404 }),
       { reason: 'not_ours', attempts: 1 },
     ],
+    [
+      'by a page that stands before every network',
+      () => new Response('<html>Sign in</html>', { headers: { 'Content-Type': 'text/html' } }),
+      { reason: 'not_ours', status: 200, attempts: 5 },
+    ],
+    ['by who knows no streams', () => Response.json({ data: [] }), { reason: 'not_ours', status: 200, attempts: 5 }],
     ['in between', () => new Response('<h1>Bad gateway</h1>', { status: 502 }), { reason: 'bad_gateway', attempts: 5 }],
   ])('that is refused %s fails as every other call does', async (_case, answer, failure) => {
     const { followed } = listener(Array.from({ length: 9 }, () => () => Promise.resolve(answer())));
@@ -199,6 +207,38 @@ describe('an opening', () => {
     expect(await long.followed).toBe(null);
     expect(long.sequences).toEqual([1, 2]);
   });
+});
+
+test('nobody is asked any more once the signal has ended it, by whatever fetch', async () => {
+  const controller = new AbortController();
+  let asked = 0;
+  const holdfast = new Holdfast({
+    baseUrl: 'https://holdfast.test',
+    // It knows nothing of signals.
+    fetch: async () => {
+      asked += 1;
+      if (asked === 3) controller.abort();
+      if (asked > 50) throw new Error('asked without end');
+      return stream([], 0);
+    },
+  });
+  const followed = (async () => {
+    for await (const _event of holdfast.payments.events('pay_1', { signal: controller.signal }));
+  })().catch((error: unknown) => error);
+  expect((await failureOf(followed)).failure.kind).toBe('aborted');
+  expect(asked).toBe(3);
+});
+
+test('an end is COMPLETED or FAILED, and nothing else that a server between may say', async () => {
+  const answers = [{}, { status: 'ok' }, { status: 'PENDING' }, { status: 'FAILED' }];
+  const holdfast = new Holdfast({
+    baseUrl: 'https://holdfast.test',
+    fetch: async ({ url }) =>
+      url.endsWith('/events') ? new Response(null, { status: 204 }) : Response.json(answers.shift()),
+  });
+  const ended = holdfast.payments.ended('pay_1', { timeoutMs: 10 * MINUTE_MS });
+  await vi.advanceTimersByTimeAsync(MINUTE_MS);
+  expect(await ended).toEqual({ status: 'FAILED' });
 });
 
 test('an end is waited for by reading, where the timeline has no place left', async () => {

@@ -203,6 +203,38 @@ describe('what fails', () => {
     expect(failure).toMatchObject({ kind: 'no_answer', reason: 'not_ours', status: 404, attempts: 1 });
   });
 
+  test.each([
+    ['a page that stands before every network', () => new Response('<html>Sign in</html>'), 200],
+    ['an empty answer', () => new Response(null, { status: 204 }), 204],
+    ['JSON that is cut', () => new Response('{"id":"pay_', { headers: { 'Content-Type': 'application/json' } }), 200],
+    ['JSON that is nothing', () => Response.json(null), 200],
+  ])('by %s is no payment: sent again with the same key, and said not to be ours', async (_case, answer, status) => {
+    const once = clientOf([answer()]);
+    expect((await once.holdfast.payments.create(PAYMENT)).object).toBe('payment');
+    expect(once.keys()).toHaveLength(2);
+    expect(new Set(once.keys()).size).toBe(1);
+
+    const always = clientOf(Array.from({ length: 9 }, answer));
+    const { failure, retryable } = await failureOf(always.holdfast.payments.create(PAYMENT));
+    expect(failure).toMatchObject({ kind: 'no_answer', reason: 'not_ours', status, attempts: 5 });
+    expect(retryable).toBe(true);
+    const unkeyed = clientOf(Array.from({ length: 9 }, answer));
+    const made = unkeyed.holdfast.request('createWebhookEndpoint', { body: { url: 'https://shop.io/hooks' } });
+    expect((await failureOf(made)).failure).toMatchObject({ reason: 'not_ours', attempts: 1 });
+  });
+
+  test('does not, where the answer is text', async () => {
+    expect(await clientOf().holdfast.request('getDocs', {})).toContain('<html');
+    expect(await clientOf().holdfast.request('getMetrics', {})).toContain('holdfast_');
+  });
+
+  test('because its caller has had enough, before it began, is not sent', async () => {
+    const { holdfast, sent } = clientOf();
+    const { failure } = await failureOf(holdfast.payments.create(PAYMENT, { signal: AbortSignal.abort() }));
+    expect(failure).toMatchObject({ kind: 'aborted', attempts: 0 });
+    expect(sent).toHaveLength(0);
+  });
+
   test('because its caller has had enough is aborted, between attempts too', async () => {
     const { holdfast, sent } = clientOf(Array<Fate>(9).fill('lost'), { retry: { firstMs: 60_000, waitMaxMs: 60_000 } });
     const controller = new AbortController();

@@ -20,9 +20,11 @@ reused; titles and details are for people. \`request_id\` is the \`Request-Id\` 
 log. \`errors[]\` lists wrong fields as \`in\` (\`body\`, \`query\` or \`header\`), \`pointer\` (a JSON pointer, RFC 6901) and
 \`message\`; it repeats names and never values.
 
-*Retryable*: the same request, with the same idempotency key, may be sent again after \`Retry-After\` seconds. Whatever is
-not retryable comes out the same again. After a 5xx of a request that moves money, send it again with the **same** key: if
-the first one took effect, its result is answered and nothing moves twice.
+*Retryable*: the same request, with the same idempotency key, may be sent again, after \`Retry-After\` seconds where the answer
+says so. Whatever is not retryable comes out the same again. A request that moves money and was answered with a 5xx may
+have been carried out: sent again with the **same** key its result is answered, and nothing moves twice. That goes for
+\`internal_error\` too, a few times and no more: it may be the same each time. A request that takes no key is not to be sent
+again after a 5xx, unless it only reads or takes away: look first what came of it.
 
 | code | status | class | retryable | title |
 |---|---|---|---|---|

@@ -1,13 +1,13 @@
 /**
  * Pure: whether a request is sent again, and after how long. Bounded in attempts and in each wait; the wait has full jitter, so that clients that
- * failed together do not come again together; `Retry-After` is the least that is waited.
+ * failed together do not come again together; `Retry-After` is the least that is waited, and the jitter comes on top of it.
  */
 export interface RetryPolicy {
   /** All of them, the first too; 1: never again. */
   readonly attemptsMax: number;
   /** Of the first wait's upper end, which doubles each time. */
   readonly firstMs: number;
-  /** No wait is longer. A `Retry-After` beyond it is not waited for: the error says it. */
+  /** No wait of ours is longer, and no `Retry-After` that is waited for: of one beyond it the error says it. */
   readonly waitMaxMs: number;
 }
 
@@ -47,7 +47,7 @@ export function waitBeforeNext(
   const least = fault.kind === 'no_answer' ? 0 : (fault.retryAfterMs ?? 0);
   if (least > policy.waitMaxMs) return null;
   const upper = Math.min(policy.waitMaxMs, policy.firstMs * 2 ** (attempt - 1));
-  return Math.min(policy.waitMaxMs, least + Math.floor(random * upper));
+  return least + Math.floor(random * upper);
 }
 
 /** RFC 9110, section 10.2.3: seconds, or a date. null: absent, or neither. */

@@ -10,7 +10,7 @@ interface ApiErrorRow {
   readonly class: ErrorClass;
   readonly status: number;
   readonly title: string;
-  /** May the same request, with the same key, be sent again and come out otherwise? */
+  /** May the same request, with the same key, be sent again? After a bug too: it may have been carried out, and then its result is answered. */
   readonly retryable: boolean;
 }
 
@@ -51,7 +51,7 @@ export const API_ERRORS = {
   webhook_endpoints_limit_exceeded: row('refusal', 422, 'There are as many webhook endpoints as there may be'),
   api_keys_limit_exceeded: row('refusal', 422, 'There are as many active API keys as there may be'),
   rate_limited: row('overloaded', 429, 'Too many requests', true),
-  internal_error: row('bug', 500, 'Something went wrong on our side'),
+  internal_error: row('bug', 500, 'Something went wrong on our side', true),
   overloaded: row('overloaded', 503, 'The service is overloaded', true),
   temporarily_unavailable: row('transient', 503, 'The service is temporarily unavailable', true),
   callback_unmatched: row('transient', 503, 'The callback is kept; no payment of ours matches it yet', true),

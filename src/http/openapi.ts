@@ -150,7 +150,10 @@ export function problemResponses(...codes: readonly ApiErrorCode[]): Responses {
       description: here.map((code) => `\`${code}\`: ${API_ERRORS[code].title}.`).join(' '),
       headers: {
         ...EVERY_ANSWER,
-        ...(here.some((code) => API_ERRORS[code].retryable) && { 'Retry-After': RETRY_AFTER }),
+        // A bug may be asked again, and nobody knows when it will be gone.
+        ...(here.some((code) => API_ERRORS[code].retryable && API_ERRORS[code].class !== 'bug') && {
+          'Retry-After': RETRY_AFTER,
+        }),
         ...(here.includes('rate_limited') && RATE_LIMIT),
       },
       content: {

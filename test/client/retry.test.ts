@@ -21,7 +21,8 @@ describe('an attempt that failed', () => {
     ['503, retryable, with a key', problem(503, true), true, true],
     ['503, retryable, with none: it may have been carried out', problem(503, true), false, false],
     ['503, misconfigured', problem(503, false), true, false],
-    ['500, a bug of theirs', problem(500, false), true, false],
+    ['500, a bug of theirs, with a key: it may have been carried out', problem(500, true), true, true],
+    ['500, a bug of theirs, with none', problem(500, true), false, false],
     ['422', problem(422, false), true, false],
     ['429, with a key', problem(429, true), true, true],
     ['429, with none: nothing was done', problem(429, true), false, true],
@@ -47,10 +48,13 @@ describe('an attempt that failed', () => {
     expect(waitBeforeNext(POLICY, 1, problem(503, true, 700), true, 0)).toBe(700);
     expect(waitBeforeNext(POLICY, 1, problem(503, true, 700), true, 1)).toBe(800);
     expect(waitBeforeNext(POLICY, 1, problem(503, true, 1_001), true, 0)).toBeNull();
+    // All who were refused together were told the same: at random after it, at its longest too.
+    expect(waitBeforeNext(POLICY, 1, problem(429, true, 1_000), true, 0.5)).toBe(1_050);
+    expect(waitBeforeNext(RETRY_DEFAULT, 1, problem(429, true, 10_000), true, 0.5)).toBe(10_125);
     expect(waitBeforeNext(POLICY, 1, { kind: 'bad_gateway', retryAfterMs: 300 }, true, 0)).toBe(300);
   });
 
-  test('is never waited for beyond the limit, whatever comes', () => {
+  test('waits at most the limit beyond what is asked for, which is at most the limit, whatever comes', () => {
     const faults = fc.oneof(
       fc.constant(NO_ANSWER),
       fc.record({ kind: fc.constant('bad_gateway' as const), retryAfterMs: fc.option(fc.nat()) }),
@@ -69,8 +73,13 @@ describe('an attempt that failed', () => {
         fc.double({ min: 0, max: 1, noNaN: true }),
         (attempt, fault, canResend, random) => {
           const waitMs = waitBeforeNext(RETRY_DEFAULT, attempt, fault, canResend, random);
+          const askedMs = 'retryAfterMs' in fault ? (fault.retryAfterMs ?? 0) : 0;
           return (
-            waitMs === null || (waitMs >= 0 && waitMs <= RETRY_DEFAULT.waitMaxMs && attempt < RETRY_DEFAULT.attemptsMax)
+            waitMs === null ||
+            (askedMs <= RETRY_DEFAULT.waitMaxMs &&
+              waitMs >= askedMs &&
+              waitMs <= askedMs + RETRY_DEFAULT.waitMaxMs &&
+              attempt < RETRY_DEFAULT.attemptsMax)
           );
         },
       ),

@@ -1,5 +1,5 @@
 /**
- * The way from a message back to its saga: reports outcomes and acknowledgements to the object that an id leads to.
+ * The way from a message back to its saga: reports outcomes to the object that an id leads to.
  * A report that finds no saga is a message of another system or a bug, and never silently dropped.
  */
 import type { Outcome } from '../src/domain/saga/outcome.ts';

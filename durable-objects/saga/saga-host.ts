@@ -271,7 +271,7 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
   }
 
   /**
-   * The one way in which state changes: the step's events and the saga as one row, then the alarm, with no await between,
+   * The one way in which state changes: the step's events and the saga as one commit, then the alarm, with no await between,
    * so that they commit together; the output gate holds the sends until they have.
    */
   #commit({ record: made, step: taken, closes, send, publish }: RecordChange<State, Data, Name>): void {

@@ -35,7 +35,7 @@ export class SandboxProvider extends DurableObject<Env> {
     return Response.json(reply.body, { status: reply.status, headers });
   }
 
-  /** The books, for reconciliation and tests: a page of charges with its refunds; at most 500. */
+  /** The books, for reconciliation and tests: a page of charges and one of refunds, at most BOOKS_PAGE_MAX of each, and the newest callbacks. */
   books(page: BooksPage = {}): Books {
     return readBooks(this.#store, this.#desk(), page, Date.now());
   }

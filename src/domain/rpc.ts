@@ -344,7 +344,7 @@ export interface Deposit {
 }
 
 export type DepositResult =
-  /** `replayed`: the entry of an earlier deposit under the same key. `wallet` is as it is now. */
+  /** `replayed`: the entry of an earlier deposit under the same key, as it was made. */
   | { readonly kind: 'deposited' | 'replayed'; readonly entry: EntryView }
   | { readonly kind: 'key_reused'; readonly fields: readonly string[] }
   | { readonly kind: 'refused'; readonly reason: WalletRefusal };

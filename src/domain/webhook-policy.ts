@@ -35,7 +35,7 @@ export const WEBHOOK_POLICIES: Readonly<Record<'sandbox' | 'live', WebhookPolicy
       8 * HOUR_MS,
       8 * HOUR_MS,
     ],
-    // The specification recommends 15 to 30 s; we wait inside an object, which is billed by time (decision 0031).
+    // The specification recommends 15 to 30 s; we wait inside an object, which is billed by time (decision 0041).
     timeoutMs: 15 * SECOND_MS,
     retryAfterMaxMs: HOUR_MS,
     // Each has failed for a day: with fewer, one bad day of a quiet receiver would do.

@@ -8,7 +8,7 @@ import type { PaymentSagaValue } from './payment-types.ts';
 import type { RefundSagaValue } from './refund-types.ts';
 import type { Saga } from './table.ts';
 
-/** How an effect stands: `unknown` while it may have acted. */
+/** Whether some effect was settled by one of these words (`release:done`). */
 function isSettled({ settled }: Saga, ...words: readonly string[]): boolean {
   return Object.values(settled).some((word) => words.includes(word));
 }

@@ -47,7 +47,7 @@ export interface SagaKind<State extends string, Data extends SagaData, Name exte
 }
 
 export interface SagaRecord<State extends string = string, Data = unknown, Name extends string = string> {
-  /** Of this JSON: raised when a reader must tell old from new. From 2 on its row is sealed (`seal.ts`). */
+  /** Of this JSON: raised when a reader must tell old from new. From 2 on its commit is sealed (`seal.ts`). */
   readonly format: 1 | 2;
   readonly fingerprint: string;
   readonly trace: Trace;

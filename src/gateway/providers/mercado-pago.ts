@@ -1,6 +1,6 @@
 /**
  * Adapter to Mercado Pago: card payments of API v1, over `fetch` (docs/decisions/0022-mercado-pago.md). It makes the calls;
- * what their answers mean is `mercado-pago-mapping.ts`. Decimals exist here only. It must never charge an amount in
+ * what their answers mean is `mercado-pago-mapping.ts`. Decimals exist in these files only. It must never charge an amount in
  * another currency than its account's: the API takes no currency, and would charge the number.
  */
 import type {

@@ -4,7 +4,7 @@
  */
 import { readConfig } from '../../src/config.ts';
 import { InvariantError } from '../../src/domain/errors.ts';
-import { RECONCILIATION_BOOKS_ATTEMPTS_MAX, RECONCILIATION_SLACK_MS } from '../../src/domain/limits.ts';
+import { RECONCILIATION_BOOKS_ATTEMPTS_MAX, RECONCILIATION_SLACK_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import type { StatementLine } from '../../src/domain/reconciliation/books.ts';
 import {
   advanced,
@@ -15,6 +15,9 @@ import {
 import type { NoAnswer, Provider } from '../../src/gateway/provider.ts';
 import { type Providers, providersOf } from '../../src/gateway/registry.ts';
 import type { Run } from './store.ts';
+
+/** Before a page of books is asked for again; twice as long each time. */
+const BOOKS_WAIT_FIRST_MS = SECOND_MS;
 
 export interface BooksStep {
   readonly progress: ReconciliationProgress;
@@ -79,6 +82,6 @@ function unanswered(progress: ReconciliationProgress, provider: string, answer: 
     const lines = isBeingRead(progress) ? (progress.books.at(-1)?.lines ?? 0) : 0;
     return ended(progress, { provider, coverage: 'none', reason, lines });
   }
-  const waitMs = answer.kind === 'throttled' ? answer.retryAfterMs : 500 * 2 ** attempts;
+  const waitMs = answer.kind === 'throttled' ? answer.retryAfterMs : BOOKS_WAIT_FIRST_MS * 2 ** (attempts - 1);
   return { progress: { ...progress, attempts }, lines: [], waitMs };
 }

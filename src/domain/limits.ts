@@ -1,5 +1,5 @@
 /**
- * Pure: every bound of the service in one place, noun first, unit last.
+ * Pure: bounds that several parts share, noun first, unit last; a part's own bound stands in that part.
  * Nothing here is read from the environment; what differs by mode is in `saga/policy.ts`.
  */
 
@@ -8,7 +8,7 @@ export const MINUTE_MS = 60 * SECOND_MS;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 
-/** Largest amount or balance, in minor units: below 2^53, and a sum of two of them is still a safe integer times two. */
+/** Largest amount or balance, in minor units: below 2^53. A sum of two can pass 2^53: `addMinor` refuses it. */
 export const AMOUNT_MINOR_MAX = 9_000_000_000_000_000;
 
 /** A request body larger than this is refused with 413 before it is read to its end. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 import * as limits from '../../src/domain/limits.ts';
+import { addMinor } from '../../src/domain/money.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 import { WEBHOOK_POLICIES } from '../../src/domain/webhook-policy.ts';
 
@@ -31,8 +32,9 @@ describe('limits fit each other', () => {
     }
   });
 
-  test('a balance and its negative are safe integers', () => {
-    expect(Number.isSafeInteger(-limits.AMOUNT_MINOR_MAX)).toBe(true);
+  test('the largest balance takes no more, although the sum would be rounded', () => {
+    expect(Number.isSafeInteger(2 * limits.AMOUNT_MINOR_MAX)).toBe(false);
+    expect(addMinor(limits.AMOUNT_MINOR_MAX, limits.AMOUNT_MINOR_MAX)).toBeNull();
   });
 
   test.each(['live', 'sandbox'] as const)('a hold outlives every window of a %s saga', (mode) => {

@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { seededRandom } from '../durable-objects/sandbox-provider/seeded.ts';
+import { seededRandom } from '../src/domain/seeded-random.ts';
 import { readProviderBooks } from './chaos-books.ts';
 import { type Evidence, violationsIn } from './chaos-check.ts';
 import { Load } from './chaos-load.ts';

@@ -2,6 +2,7 @@
  * Pure: `pm_sim_seed_N`: one behaviour drawn from a generator seeded with N, so that N alone tells a payment's whole story,
  * and a load that draws its Ns from one seed is one number too.
  */
+import { seededRandom } from '../../src/domain/seeded-random.ts';
 import type { Behaviour } from './behaviours.ts';
 
 /** How often each story is drawn, in parts; `pm_sim_lost` is left out, so that every seed ends within a minute. */
@@ -52,16 +53,4 @@ function pick(weights: typeof WEIGHTS, point: number): string {
     if (left < 0) return token;
   }
   return 'pm_card_visa';
-}
-
-/** mulberry32: 32 bits of state, enough to draw stories, times and flips from; the same numbers in [0, 1) for a seed. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

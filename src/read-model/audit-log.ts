@@ -31,15 +31,10 @@ const INSERT = `
   FROM json_each(?1) WHERE (SELECT COALESCE(MAX(id), 0) FROM audit_log) = ?2`;
 
 /**
- * Appends one row.
+ * Appends a row for each of the changes that are made together, all or none.
  * @throws what D1 throws, and InvariantError when others came first every time; nothing may be changed then, since a change
  *   that is not logged must not happen.
  */
-export async function appendAudit(db: D1Database, scope: Scope, entry: AuditEntry, nowMs: number): Promise<void> {
-  await appendAudits(db, scope, [entry], nowMs);
-}
-
-/** Several changes that are made together, a row each, all or none. @throws as for one. */
 export async function appendAudits(
   db: D1Database,
   scope: Scope,

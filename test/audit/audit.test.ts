@@ -3,12 +3,12 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { SagaStore } from '../../durable-objects/saga/store.ts';
-import { seededRandom } from '../../durable-objects/sandbox-provider/seeded.ts';
 import { auditFrom } from '../../src/auditor/walk.ts';
 import { EMPTY_LOG } from '../../src/domain/audit/operators-log.ts';
 import { publicIdFromHex, sagaObjectName, walletObjectName } from '../../src/domain/ids.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
-import { appendAudit } from '../../src/read-model/audit-log.ts';
+import { seededRandom } from '../../src/domain/seeded-random.ts';
+import { appendAudits } from '../../src/read-model/audit-log.ts';
 import { paymentObjectId } from '../../src/stubs.ts';
 import { loseMessages } from '../support/losses.ts';
 import { call, createPayment, freshKey, json, openWallet, terminal, until } from '../support/payments.ts';
@@ -207,7 +207,7 @@ describe("the operators' log", () => {
   const log = () => auditFrom(env, { part: 'audit_log', head: EMPTY_LOG });
 
   test('takes many at once, each after another, in one chain', async () => {
-    await Promise.all(Array.from({ length: 20 }, (_, n) => appendAudit(env.DB, SCOPE, entry(n), Date.now())));
+    await Promise.all(Array.from({ length: 20 }, (_, n) => appendAudits(env.DB, SCOPE, [entry(n)], Date.now())));
     const { results } = await env.DB.prepare("SELECT subject FROM audit_log WHERE action = 'test.append'").all();
     expect(new Set(results.map(({ subject }) => subject)).size).toBe(20);
     const { findings, head } = await log();
@@ -235,8 +235,8 @@ describe("the operators' log", () => {
     await env.DB.prepare('DELETE FROM audit_log').run();
     const old = `INSERT INTO audit_log (at_ms, merchant, mode, actor, action, subject, reason) VALUES (1, 'm', 'live', 'a', 'b', 'c', 'd')`;
     await env.DB.batch([env.DB.prepare(old), env.DB.prepare(old)]);
-    await appendAudit(env.DB, SCOPE, entry(1), Date.now());
-    await appendAudit(env.DB, SCOPE, entry(2), Date.now());
+    await appendAudits(env.DB, SCOPE, [entry(1)], Date.now());
+    await appendAudits(env.DB, SCOPE, [entry(2)], Date.now());
     expect(await log()).toMatchObject({ findings: [], checked: { rows: 4, unsealed: 2 }, head: { id: 4 } });
     await env.DB.prepare('UPDATE audit_log SET hash = NULL, previous_hash = NULL WHERE id = 4').run();
     expect((await log()).findings.length).toBeGreaterThan(0);

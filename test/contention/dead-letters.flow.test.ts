@@ -5,10 +5,10 @@
 import { createExecutionContext, createMessageBatch, getQueueResult, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { seededRandom } from '../../durable-objects/sandbox-provider/seeded.ts';
 import { consumeBatch } from '../../queues/index.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { EntryView } from '../../src/domain/rpc.ts';
+import { seededRandom } from '../../src/domain/seeded-random.ts';
 import { paymentObjectId } from '../../src/stubs.ts';
 import { message } from '../queues/messages.ts';
 import { balance, discard, letters, type Redrive, redriveAll } from '../support/dead-letters.ts';

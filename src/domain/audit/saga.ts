@@ -4,6 +4,7 @@
  * believed: a row that cannot be read is a finding like any other. Called by the auditor (src/auditor/sagas.ts).
  */
 import { canonicalJson } from '../canonical.ts';
+import { InvariantError } from '../errors.ts';
 import { type Envelope, envelopeSchema } from '../events/envelope.ts';
 import { RECORD_ROW_RETENTION_MS } from '../limits.ts';
 import type { PaymentRow, RefundRow } from '../messages.ts';
@@ -11,7 +12,7 @@ import { type Run, runsOf } from '../saga/publication.ts';
 import type { SagaData, SagaKind, SagaRecord } from '../saga/record.ts';
 import { SEALED_FORMAT, type StoredCommit, sealOf } from '../saga/seal.ts';
 import type { Saga } from '../saga/table.ts';
-import { logHashOf, rowHashOf, type Tombstone } from '../saga/tombstone.ts';
+import { logHashOf, type OwnRow, rowHashOf, type Tombstone } from '../saga/tombstone.ts';
 import { type Finding, Findings } from './finding.ts';
 
 /** A run as the record has it. */
@@ -48,7 +49,7 @@ interface ReadCommit {
   readonly record: SagaRecord;
 }
 
-type AnyKind<State extends string, Data extends SagaData, Name extends string> = SagaKind<State, Data, Name, object>;
+type AnyKind<State extends string, Data extends SagaData, Name extends string> = SagaKind<State, Data, Name, OwnRow>;
 
 /**
  * Checks, for each commit: its seal, its shape, a gapless sequence (S9), that record and events are of this saga and one
@@ -237,7 +238,9 @@ function compareRow<State extends string, Data extends SagaData, Name extends st
   );
   const saga = commit.record.saga as Saga<State, Data, Name>;
   findings.guard('S9', 'the row', () => {
-    const [own] = Object.values(kind.row(saga)) as [object];
+    const { payment, refund } = kind.row(saga);
+    const own = payment ?? refund;
+    if (own === undefined) throw new InvariantError('saga_has_a_row', { entity_id: kind.view(saga).id });
     const isAsked = saga.pending.some(({ name, event }) => name === 'lookup' && event !== null);
     const differing = Object.entries(own).filter(([name, value]) => {
       const stored: unknown = Object.entries(row).find(([column]) => column === name)?.[1];

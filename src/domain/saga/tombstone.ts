@@ -4,6 +4,7 @@
  * saga's host, checked by the auditor and by the archiver.
  */
 import { canonicalJson, sha256Hex } from '../canonical.ts';
+import { InvariantError } from '../errors.ts';
 import type { Envelope } from '../events/envelope.ts';
 import type { Scope } from '../ids.ts';
 import type { PaymentRow, RefundRow } from '../messages.ts';
@@ -54,14 +55,15 @@ export function retentionVerdict<State extends string, Data extends SagaData, Na
   return waitsForPerson || kind.isNeeded?.(record.saga) === true ? 'held_back' : 'due';
 }
 
+/** The row of the record that a saga amounts to: a payment's or a refund's. */
+export interface OwnRow {
+  readonly payment?: PaymentRow | undefined;
+  readonly refund?: RefundRow | undefined;
+}
+
 /** What stays of a saga at rest. `events`: all of its log; `seal`: of its newest commit. */
 export function tombstoneOf<State extends string, Data extends SagaData, Name extends string>(
-  kind: SagaKind<
-    State,
-    Data,
-    Name,
-    { readonly payment?: PaymentRow | undefined; readonly refund?: RefundRow | undefined }
-  >,
+  kind: SagaKind<State, Data, Name, OwnRow>,
   { saga }: SagaRecord<State, Data, Name>,
   events: readonly Envelope[],
   seal: string | null,
@@ -69,6 +71,8 @@ export function tombstoneOf<State extends string, Data extends SagaData, Name ex
 ): Tombstone {
   const { id, status } = kind.view(saga);
   const { payment, refund } = kind.row(saga);
+  const own = payment ?? refund;
+  if (own === undefined) throw new InvariantError('saga_has_a_row', { entity_id: id });
   const { scope, createdAtMs } = saga.data;
   return {
     entityId: id,
@@ -81,7 +85,7 @@ export function tombstoneOf<State extends string, Data extends SagaData, Name ex
       sequence: saga.sequence,
       seal,
       logHash: logHashOf(events),
-      rowHash: rowHashOf(payment ?? refund ?? {}),
+      rowHash: rowHashOf(own),
     },
   };
 }

@@ -2,50 +2,35 @@
  * Writes docs/saga.md from the tables of the sagas and the policies; with `--check`, only says whether it is fresh. What a
  * chapter looks like is saga-chapter.ts; here are the sagas, with example data for their tables to be asked with.
  */
-import type { PaymentData } from '../src/domain/payment.ts';
+import type { PaymentData, PaymentMethod } from '../src/domain/payment.ts';
 import { REFUND_FAILURE_MESSAGES, type RefundData } from '../src/domain/refund.ts';
 import type { Backoff } from '../src/domain/retry.ts';
-import { PAYMENT_SAGA } from '../src/domain/saga/payment-saga.ts';
+import { PAYMENT_SAGA, paymentDataOf } from '../src/domain/saga/payment-saga.ts';
 import { PAYMENT_COMMANDS, PAYMENT_STATES } from '../src/domain/saga/payment-types.ts';
 import { SAGA_POLICIES, type SagaPolicy } from '../src/domain/saga/policy.ts';
-import { REFUND_SAGA } from '../src/domain/saga/refund-saga.ts';
+import { REFUND_SAGA, refundDataOf } from '../src/domain/saga/refund-saga.ts';
 import { REFUND_COMMANDS, REFUND_STATES } from '../src/domain/saga/refund-types.ts';
 import { keepFresh } from './keep-fresh.ts';
 import { chapterText } from './saga-chapter.ts';
 
+const CREATED = {
+  scope: { merchant: 'default', mode: 'live' },
+  idempotencyKey: '',
+  fingerprint: '',
+  trace: { traceId: '', traceparent: '' },
+  waitMs: 0,
+} as const;
+
 /** A payment of that kind, with nothing learnt yet; of the times and ids nothing is shown. */
-function payment(method: 'balance' | 'credit_card', captured: boolean): PaymentData {
-  return {
-    paymentId: 'pay_',
-    scope: { merchant: 'default', mode: 'live' },
-    idempotencyKey: '',
-    request: { wallet_id: '', service_id: '', amount: 1, currency: 'USD', method },
-    amountCodes: false,
-    provider: null,
-    passedOver: [],
-    rounds: 0,
-    late: [],
-    providerReference: null,
-    captured,
-    failure: null,
-    refundedAmount: 0,
-    refunds: {},
-    authorizeNotAfterMs: 0,
-    unknownSinceMs: null,
-    attentionReason: null,
-    createdAtMs: 0,
-    updatedAtMs: 0,
-    completedAtMs: null,
-  };
+function payment(method: PaymentMethod, captured: boolean): PaymentData {
+  const request = { wallet_id: '', service_id: '', amount: 1, currency: 'USD', method };
+  return { ...paymentDataOf({ ...CREATED, request, amountCodes: false }, 'pay_', 0), captured };
 }
 
 /** A refund whose amount is reserved. */
-function refund(method: 'balance' | 'credit_card'): RefundData {
+function refund(method: PaymentMethod): RefundData {
   return {
-    refundId: 'ref_',
-    scope: { merchant: 'default', mode: 'live' },
-    idempotencyKey: '',
-    request: { payment_id: 'pay_' },
+    ...refundDataOf({ ...CREATED, request: { payment_id: 'pay_' } }, 'ref_', 0),
     payment: {
       amountMinor: 1,
       currency: 'USD',
@@ -55,13 +40,6 @@ function refund(method: 'balance' | 'credit_card'): RefundData {
       provider: null,
       providerReference: null,
     },
-    failure: null,
-    takenBack: false,
-    unknownSinceMs: null,
-    attentionReason: null,
-    createdAtMs: 0,
-    updatedAtMs: 0,
-    completedAtMs: null,
   };
 }
 

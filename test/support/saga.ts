@@ -5,7 +5,7 @@ import type { PaymentData, PaymentRequest } from '../../src/domain/payment.ts';
 import { effectIdOf } from '../../src/domain/saga/effects.ts';
 import { step } from '../../src/domain/saga/engine.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
-import { beginPayment, PAYMENT_SAGA } from '../../src/domain/saga/payment-saga.ts';
+import { beginPayment, PAYMENT_SAGA, paymentDataOf } from '../../src/domain/saga/payment-saga.ts';
 import type { PaymentCommand, PaymentSagaValue, PaymentStep } from '../../src/domain/saga/payment-types.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 import type { StepContext, StepInput } from '../../src/domain/saga/table.ts';
@@ -14,35 +14,16 @@ export const PAYMENT_ID = `pay_${'0'.repeat(43)}`;
 export const START_MS = Date.UTC(2026, 0, 1);
 
 export function paymentData(request: Partial<PaymentRequest> = {}): PaymentData {
-  return {
-    paymentId: PAYMENT_ID,
+  const input = {
     scope: { merchant: 'default', mode: 'sandbox' },
     idempotencyKey: 'key-1',
-    request: {
-      wallet_id: 'wal-1',
-      service_id: 'svc-1',
-      amount: 1230,
-      currency: 'USD',
-      method: 'balance',
-      ...request,
-    },
+    fingerprint: 'f',
+    request: { wallet_id: 'wal-1', service_id: 'svc-1', amount: 1230, currency: 'USD', method: 'balance', ...request },
     amountCodes: false,
-    provider: null,
-    providerReference: null,
-    passedOver: [],
-    rounds: 0,
-    late: [],
-    captured: false,
-    failure: null,
-    refundedAmount: 0,
-    refunds: {},
-    authorizeNotAfterMs: START_MS,
-    unknownSinceMs: null,
-    attentionReason: null,
-    createdAtMs: START_MS,
-    updatedAtMs: START_MS,
-    completedAtMs: null,
-  };
+    trace: { traceId: 'a'.repeat(32), traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` },
+    waitMs: 0,
+  } as const;
+  return paymentDataOf(input, PAYMENT_ID, START_MS);
 }
 
 type GatewayAnswer = Partial<EventPayload<'payment_gateway.response'>> &

@@ -140,7 +140,7 @@ export type Event = {
   timestamp: string;
   payload: Record<string, unknown>;
   metadata: {
-    source: "payment-service" | "refund-service" | "wallet-service" | "payment-gateway" | "notification-service" | "metrics-service";
+    source: "payment-service" | "refund-service" | "wallet-service" | "payment-gateway" | "notification-service";
     merchant: string;
     mode: "sandbox" | "live";
     trace_id: string;
@@ -515,7 +515,7 @@ export type BreakerForce = {
   /** Absent: all of them. */
   operation?: "authorize" | "capture" | "unauthorize" | "refund" | "lookup";
   actor: string;
-  /** The client's own reference. */
+  /** For the audit log. */
   reason: string;
 };
 
@@ -694,7 +694,7 @@ export type RebuildRequest = {
   /** Hex ids of the wallets' objects, as the platform lists them. */
   wallets?: string[];
   actor: string;
-  /** The client's own reference. */
+  /** For the audit log. */
   reason: string;
 };
 
@@ -745,7 +745,7 @@ export type Reconciliation = {
 
 export type ReconciliationRequest = {
   actor: string;
-  /** The client's own reference. */
+  /** For the audit log. */
   reason: string;
   /** Inclusive; of when payments were made. Absent: a day before `to`. */
   from?: string;
@@ -931,7 +931,7 @@ export type SagaMove = {
 
 export type SagaRetry = {
   actor: string;
-  /** The client's own reference. */
+  /** For the audit log. */
   reason: string;
 };
 
@@ -941,7 +941,7 @@ export type SagaResolve = {
   /** The provider's own id of what was found. */
   provider_reference?: string;
   actor: string;
-  /** The client's own reference. */
+  /** For the audit log. */
   reason: string;
 };
 

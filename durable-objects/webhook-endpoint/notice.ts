@@ -3,7 +3,7 @@
  * notifications consumer delivers it as it delivers all. Chance and clock are here and not in the domain.
  */
 import { CATALOGUE } from '../../src/domain/events/catalogue.ts';
-import { toTimestamp } from '../../src/domain/events/envelope.ts';
+import { groupIdOf, toTimestamp } from '../../src/domain/events/envelope.ts';
 import type { WebhookEndpointState } from '../../src/domain/webhook.ts';
 
 const TYPE = 'orchestrator.notify.webhook_endpoint_disabled';
@@ -25,7 +25,7 @@ export function withNotice(state: WebhookEndpointState, nowMs: number): WebhookE
       trace_id: traceId,
       // Not sampled: the span that it names is nobody's.
       traceparent: `00-${traceId}-${traceId.slice(0, 16)}-00`,
-      message_group_id: `endpoint_${state.id}`,
+      message_group_id: groupIdOf(state.id),
       message_deduplication_id: `${TYPE}.${state.id}.${number}`,
       sequence: number,
     },

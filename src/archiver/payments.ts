@@ -17,6 +17,7 @@ import {
   dueWaiting,
   type Found,
   nextOwner,
+  ownersOf,
   readDossiers,
   refundsOfPayments,
   searchedStatements,
@@ -194,14 +195,6 @@ async function dossiersOfPlan(env: Env, { keys, objectKey }: Archive, budget: Bu
     throw new InvariantError('archive_plan_whole', { object_key: objectKey, found: dossiers.length });
   }
   return dossiers;
-}
-
-async function ownersOf(db: D1Database, ids: readonly string[]): Promise<Scope[]> {
-  const { results } = await db
-    .prepare('SELECT DISTINCT merchant, mode FROM payments WHERE id IN (SELECT value FROM json_each(?))')
-    .bind(JSON.stringify(ids))
-    .all<Scope>();
-  return results;
 }
 
 async function store(env: Env, archive: Archive, dossiers: readonly Dossier[], nowMs: number): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import type { Finding } from '../domain/audit/finding.ts';
 import { auditSaga, auditTombstone, type RecordedSaga, type SagaAudit } from '../domain/audit/saga.ts';
+import { groupIdOf } from '../domain/events/envelope.ts';
 import { SAGA_COMMITS_MAX, STORED_COMMITS_MAX } from '../domain/limits.ts';
 import { PAYMENT_KIND } from '../domain/payment-view.ts';
 import { REFUND_KIND } from '../domain/refund-view.ts';
@@ -53,12 +54,7 @@ export async function auditSagaOf(env: Env, id: string): Promise<SagaReport> {
 /** One look. */
 export async function lookAtSaga(db: D1Database, saga: SagaSource, id: string): Promise<SagaReport> {
   const isPayment = tableOf(id) === 'payments';
-  const recorded = await recordedSaga(
-    db,
-    isPayment ? 'payments' : 'refunds',
-    id,
-    `${isPayment ? 'payment' : 'refund'}_${id}`,
-  );
+  const recorded = await recordedSaga(db, isPayment ? 'payments' : 'refunds', id, groupIdOf(id));
   const { commits, tombstone, isWhole } = await allCommits(saga);
   if (tombstone !== null) {
     return { ...NOTHING, findings: auditTombstone(id, tombstone, recorded, Date.now()), isExpired: true };

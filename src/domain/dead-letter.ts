@@ -101,16 +101,3 @@ export function redrivableOf(letter: Pick<MessageIdentity, 'message_type' | 'eff
   if (letter.effect_id !== null) return { kind: 'effect', effectId: letter.effect_id };
   return letter.message_type === PUBLICATION ? { kind: 'publication' } : null;
 }
-
-/** What the name of a log begins with, by what the id of its entity begins with. */
-const LOG_PREFIXES: ReadonlyMap<string, string> = new Map([
-  ['pay_', 'payment_'],
-  ['ref_', 'refund_'],
-  ['we_', 'endpoint_'],
-]);
-
-/** The log of an entity: `pay_…` → `payment_pay_…`; null for an id that no log is named by. */
-export function groupOf(entityId: string): string | null {
-  const prefix = LOG_PREFIXES.get(entityId.slice(0, entityId.indexOf('_') + 1));
-  return prefix === undefined ? null : prefix + entityId;
-}

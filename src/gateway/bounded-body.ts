@@ -1,6 +1,6 @@
 /**
- * Reads a body up to a bound, and never holds more than that of it: for answers of providers and for their callbacks, whose
- * announced length is only a claim.
+ * Reads a body up to a bound, and never holds more than that of it: for answers of providers, for their callbacks and for
+ * requests, whose announced length is only a claim.
  */
 
 /** The whole body, or null as soon as it proves larger than `bytesMax`. What the stream throws is the caller's. */

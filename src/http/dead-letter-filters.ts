@@ -1,6 +1,7 @@
 /** From the filters of a request to those of the record, for the routes that choose dead letters: to list, and to redrive. */
-import { groupOf } from '../domain/dead-letter.ts';
+import { groupIdOf, hasLog } from '../domain/events/envelope.ts';
 import type { DeadLetterFilters } from '../read-model/dead-letters.ts';
+import { instantMs } from './schemas/common.ts';
 
 interface Asked {
   readonly queue?: string | undefined;
@@ -15,12 +16,8 @@ export function filtersOf(asked: Asked): DeadLetterFilters {
     queue: asked.queue,
     messageType: asked.message_type,
     // An id that no log is named by finds nothing.
-    groupId: asked.entity_id === undefined ? undefined : (groupOf(asked.entity_id) ?? asked.entity_id),
-    diedFromMs: toMs(asked.died_from),
-    diedToMs: toMs(asked.died_to),
+    groupId: asked.entity_id !== undefined && hasLog(asked.entity_id) ? groupIdOf(asked.entity_id) : asked.entity_id,
+    diedFromMs: instantMs(asked.died_from),
+    diedToMs: instantMs(asked.died_to),
   };
-}
-
-function toMs(instantText: string | undefined): number | undefined {
-  return instantText === undefined ? undefined : Date.parse(instantText);
 }

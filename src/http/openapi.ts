@@ -32,8 +32,11 @@ export const DOCUMENT = {
   servers: [{ url: '/' }],
   tags: [
     { name: 'payments', description: 'Create payments and follow them.' },
+    { name: 'refunds', description: 'Give back all or a part of a payment, and follow it.' },
     { name: 'wallets', description: 'Balances, deposits and the ledger.' },
     { name: 'webhooks', description: 'Where notifications are delivered, and what became of each.' },
+    { name: 'providers', description: 'Where payment providers tell what has become of a call.' },
+    { name: 'ops', description: 'For operators: sagas, dead letters, breakers, reconciliation, audit, keys.' },
     { name: 'service', description: 'The service itself.' },
   ],
 };

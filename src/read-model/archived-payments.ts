@@ -3,9 +3,11 @@
  * SQL; each call bounded by the ids that it is given.
  */
 import type { ArchivedSaga, Dossier, SagaRow } from '../domain/archive/dossier.ts';
-import { groupIdOf, sagasOf } from '../domain/archive/dossier.ts';
+import { sagasOf } from '../domain/archive/dossier.ts';
+import { groupIdOf } from '../domain/events/envelope.ts';
 import type { Scope } from '../domain/ids.ts';
 import type { Tombstone } from '../domain/saga/tombstone.ts';
+import type { RunRow } from './record-publications.ts';
 
 /** A payment or refund as the search sees it. */
 export interface Found {
@@ -100,6 +102,15 @@ export async function refundsOfPayments(
   return Map.groupBy(results, (refund) => refund.payment_id);
 }
 
+/** Whose these payments are, each owner once. */
+export async function ownersOf(db: D1Database, ids: readonly string[]): Promise<Scope[]> {
+  const { results } = await db
+    .prepare('SELECT DISTINCT merchant, mode FROM payments WHERE id IN (SELECT value FROM json_each(?))')
+    .bind(JSON.stringify(ids))
+    .all<Scope>();
+  return results;
+}
+
 /** The mark after what was looked at, those that must wait, and those that need not any more. */
 export function searchedStatements(
   db: D1Database,
@@ -121,14 +132,6 @@ export function searchedStatements(
     wait.bind(JSON.stringify(waiting)),
     settle.bind(JSON.stringify(settledIds)),
   ];
-}
-
-interface RunRow {
-  readonly group_id: string;
-  readonly first: number;
-  readonly last: number;
-  readonly created_at_ms: number;
-  readonly events: string;
 }
 
 /** What the record adds to a row for itself, or can make of the rest of it. */

@@ -9,7 +9,8 @@ import type { Publication } from '../domain/messages.ts';
 import { RUNS_SERIES, seriesOf, sumsOf } from '../domain/metrics/measures.ts';
 import { spentOf } from './d1-spent.ts';
 
-interface RunRow {
+/** A run of one log, as the record has it. */
+export interface RunRow {
   readonly group_id: string;
   readonly first: number;
   readonly last: number;

@@ -2,7 +2,7 @@
  * What the record (D1) has of sagas whose own objects are empty by now: the public JSON and the timeline, as they were last.
  * Typed SQL, reads only. Called by the routes that else ask the owner.
  */
-import type { Envelope } from '../domain/events/envelope.ts';
+import { type Envelope, groupIdOf } from '../domain/events/envelope.ts';
 import type { Scope } from '../domain/ids.ts';
 
 /** The public JSON of a payment or refund of this scope; null where its row has been archived. */
@@ -30,7 +30,7 @@ export async function recordedEvents(
 ): Promise<{ readonly events: readonly Envelope[]; readonly more: boolean } | null> {
   const { results } = await db
     .prepare('SELECT events FROM events WHERE group_id = ? ORDER BY sequence_first')
-    .bind(`${id.startsWith('ref_') ? 'refund' : 'payment'}_${id}`)
+    .bind(groupIdOf(id))
     .all<{ events: string }>();
   if (results.length === 0) return null;
   const events = results

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { groupOf, identityOf, isMadeAnew, redrivableOf, waitsForOf } from '../../src/domain/dead-letter.ts';
+import { identityOf, isMadeAnew, redrivableOf, waitsForOf } from '../../src/domain/dead-letter.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
-import { entityOf } from '../../src/domain/events/envelope.ts';
 import { paymentRow } from '../../src/domain/payment-view.ts';
 import { PAYMENT_ID, SagaDriver } from '../support/saga.ts';
 import fixtures from './fixtures/events-v1.json';
@@ -108,10 +107,4 @@ test('what a message waits for is told by its queue, its owner, its log and its 
   expect(new Set(keys).size).toBe(keys.length);
   expect(keys).not.toContain(null);
   expect(waitsForOf('q', 'unreadable')).toBeNull();
-});
-
-test('the log of an entity is named by its kind, and an id of no kind names none', () => {
-  for (const id of [PAYMENT_ID, 'ref_1', 'we_1']) expect(entityOf(groupOf(id) ?? '')).toBe(id);
-  expect(groupOf(PAYMENT_ID)).toBe(`payment_${PAYMENT_ID}`);
-  for (const id of ['', 'pay', 'wal-1', 'evt_1', 'constructor_x']) expect(groupOf(id), id).toBeNull();
 });

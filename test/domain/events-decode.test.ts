@@ -3,11 +3,14 @@
  * every optional member somewhere. Append-only: an example is never edited or removed; a new type or member brings its own.
  */
 import { describe, expect, test } from 'vitest';
+import { InvariantError } from '../../src/domain/errors.ts';
 import { CATALOGUE, type EventType, isEventType } from '../../src/domain/events/catalogue.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
 import {
   type Envelope,
   entityOf,
+  groupIdOf,
+  hasLog,
   SOURCES,
   TRACEPARENT_PATTERN,
   toTimestamp,
@@ -103,7 +106,12 @@ test('a command to the gateway takes every method that a payment can have', () =
 
 test('a log is named after its entity', () => {
   expect(entityOf('payment_pay_1_2')).toBe('pay_1_2');
-  expect(entityOf('refund_ref_7')).toBe('ref_7');
+  for (const id of ['pay_1', 'ref_7', 'we_1']) expect([hasLog(id), entityOf(groupIdOf(id))]).toEqual([true, id]);
+  expect(groupIdOf('pay_1')).toBe('payment_pay_1');
+  for (const id of ['', 'pay', 'wal-1', 'evt_1', 'constructor_x']) {
+    expect(hasLog(id), id).toBe(false);
+    expect(() => groupIdOf(id), id).toThrow(InvariantError);
+  }
 });
 
 describe('the envelope', () => {

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { countEvents, type EventRow } from '../audit/counters.ts';
 import { type Finding, Findings } from '../audit/finding.ts';
+import { groupIdOf } from '../events/envelope.ts';
 import { logHashOf, rowHashOf, type Tombstone } from '../saga/tombstone.ts';
 
 const runSchema = z.object({
@@ -59,10 +60,6 @@ export type SagaRow = z.infer<typeof sagaRowSchema>;
 /** All sagas of a dossier, the payment first. */
 export function sagasOf({ payment, refunds }: Pick<Dossier, 'payment' | 'refunds'>): readonly ArchivedSaga[] {
   return [payment, ...refunds];
-}
-
-export function groupIdOf(entityId: string): string {
-  return `${entityId.startsWith('ref_') ? 'refund' : 'payment'}_${entityId}`;
 }
 
 /**

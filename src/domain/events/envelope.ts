@@ -3,6 +3,7 @@
  * never changed or removed; unknown fields are ignored by readers.
  */
 import { z } from 'zod';
+import { InvariantError } from '../errors.ts';
 
 export const SOURCES = [
   'payment-service',
@@ -10,7 +11,6 @@ export const SOURCES = [
   'wallet-service',
   'payment-gateway',
   'notification-service',
-  'metrics-service',
 ] as const;
 export type Source = (typeof SOURCES)[number];
 
@@ -47,6 +47,29 @@ export type Envelope = z.infer<typeof envelopeSchema>;
 /** A time of ours (milliseconds since the epoch) as the public JSON has it: RFC 3339, UTC, milliseconds. */
 export function toTimestamp(atMs: number): string {
   return new Date(atMs).toISOString();
+}
+
+/** What the name of a log begins with, by what the id of its entity begins with. */
+const LOG_PREFIXES: ReadonlyMap<string, string> = new Map([
+  ['pay_', 'payment_'],
+  ['ref_', 'refund_'],
+  ['we_', 'endpoint_'],
+]);
+
+function logPrefixOf(entityId: string): string | undefined {
+  return LOG_PREFIXES.get(entityId.slice(0, entityId.indexOf('_') + 1));
+}
+
+/** Whether a log can be of what has this id. */
+export function hasLog(entityId: string): boolean {
+  return logPrefixOf(entityId) !== undefined;
+}
+
+/** The log of an entity: `pay_…` → `payment_pay_…`. @throws InvariantError for an id that no log is named by. */
+export function groupIdOf(entityId: string): string {
+  const prefix = logPrefixOf(entityId);
+  if (prefix === undefined) throw new InvariantError('entity_has_a_log', { entity_id: entityId });
+  return prefix + entityId;
 }
 
 /** The entity that a log is of: `payment_pay_…` → `pay_…`. */

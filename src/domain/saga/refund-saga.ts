@@ -2,6 +2,7 @@
  * Pure: the refund saga as one table over the same engine: read it next to docs/saga.md, which is made from it. The pivot
  * is the provider's refund: once it has given the money back, the wallet's credit can only go forward.
  */
+import { groupIdOf } from '../events/envelope.ts';
 import type { RefundData } from '../refund.ts';
 import type { CreateRefund } from '../rpc.ts';
 import { provesNothing } from './effects.ts';
@@ -189,7 +190,7 @@ export function beginRefund(data: RefundData, context: StepContext): RefundStep 
 export const REFUND_SAGA: SagaTable<RefundState, RefundData, RefundCommand> = {
   classify: classifyForRefund,
   group: (data) => ({
-    groupId: `refund_${data.refundId}`,
+    groupId: groupIdOf(data.refundId),
     entityId: data.refundId,
     paymentId: data.request.payment_id,
   }),

@@ -4,6 +4,7 @@
  */
 import { createMiddleware } from 'hono/factory';
 import { BODY_BYTES_MAX, BODY_DEPTH_MAX } from '../../domain/limits.ts';
+import { readBounded } from '../../gateway/bounded-body.ts';
 import { isTooDeep, scanBody } from '../body-scan.ts';
 import type { AppEnv } from '../context.ts';
 import { problem } from '../problem.ts';
@@ -19,7 +20,7 @@ const UTF_8 = /^charset=(?:utf-8|"utf-8")$/i;
  */
 export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   if (Number(c.req.header('content-length') ?? 0) > BODY_BYTES_MAX) return tooLarge();
-  const bytes = await readBounded(c.req.raw.body);
+  const bytes = await readBounded(c.req.raw.body, BODY_BYTES_MAX);
   if (bytes === null) return tooLarge();
 
   const encoding = c.req.header('content-encoding') ?? 'identity';
@@ -50,25 +51,6 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
 function isJsonType(contentType: string): boolean {
   const [type = '', ...parameters] = contentType.split(';').map((part) => part.trim());
   return JSON_TYPE.test(type) && parameters.every((parameter) => parameter === '' || UTF_8.test(parameter));
-}
-
-/** The bytes of a body, or null as soon as there are more than BODY_BYTES_MAX of them. */
-async function readBounded(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array | null> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.byteLength;
-    // Leaving the loop cancels the stream: the rest is never read.
-    if (size > BODY_BYTES_MAX) return null;
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
 }
 
 function decodeUtf8(bytes: Uint8Array): string | null {

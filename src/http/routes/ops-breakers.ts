@@ -11,7 +11,7 @@ import { jsonBody } from '../middleware/json-body.ts';
 import { CODES_OF_READS, CODES_OF_WRITES, jsonResponse, problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
 import { breakerSchema, breakersOf } from '../schemas/breaker.ts';
-import { clientId, listOf, noQuery, referenceText } from '../schemas/common.ts';
+import { listOf, noQuery, operatorFields } from '../schemas/common.ts';
 import { needs } from '../security.ts';
 
 const breakerListSchema = listOf(breakerSchema).openapi('BreakerList');
@@ -20,8 +20,7 @@ const forceSchema = z
   .strictObject({
     state: z.enum(['open', 'closed', 'automatic']).openapi({ description: '`automatic` takes the word back.' }),
     operation: z.enum(GATEWAY_OPERATIONS).optional().openapi({ description: 'Absent: all of them.' }),
-    actor: clientId('jane'),
-    reason: referenceText,
+    ...operatorFields,
   })
   .openapi('BreakerForce');
 

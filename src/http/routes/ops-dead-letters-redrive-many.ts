@@ -14,13 +14,8 @@ import { CODES_OF_WRITES, jsonResponse, problemResponses } from '../openapi.ts';
 import { positionSchema } from '../page.ts';
 import { problem } from '../problem.ts';
 import { redriveLetters } from '../redrive.ts';
-import { noQuery } from '../schemas/common.ts';
-import {
-  deadLetterFilterFields,
-  deadLetterRedriveListSchema,
-  deadLetterRedriveView,
-  operatorFields,
-} from '../schemas/dead-letter.ts';
+import { noQuery, operatorFields } from '../schemas/common.ts';
+import { deadLetterFilterFields, deadLetterRedriveListSchema, deadLetterRedriveView } from '../schemas/dead-letter.ts';
 import { needs } from '../security.ts';
 
 const requestSchema = z

@@ -10,7 +10,7 @@ import { audit } from '../audit.ts';
 import type { App } from '../context.ts';
 import { jsonBody } from '../middleware/json-body.ts';
 import { CODES_OF_WRITES, jsonResponse, problemResponses } from '../openapi.ts';
-import { clientId, noQuery, referenceText } from '../schemas/common.ts';
+import { noQuery, operatorFields } from '../schemas/common.ts';
 import { needs } from '../security.ts';
 
 const bodySchema = z
@@ -21,8 +21,7 @@ const bodySchema = z
     wallets: z.array(z.string().regex(OBJECT_ID_PATTERN)).max(REBUILD_OBJECTS_MAX).optional().openapi({
       description: "Hex ids of the wallets' objects, as the platform lists them.",
     }),
-    actor: clientId('jane'),
-    reason: referenceText,
+    ...operatorFields,
   })
   .refine(
     ({ sagas = [], wallets = [] }) =>

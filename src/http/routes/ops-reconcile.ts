@@ -13,14 +13,13 @@ import type { App } from '../context.ts';
 import { jsonBody } from '../middleware/json-body.ts';
 import { CODES_OF_WRITES, jsonResponse, problemResponses, RESPONSE_HEADERS } from '../openapi.ts';
 import { problem } from '../problem.ts';
-import { clientId, instant, noQuery, referenceText } from '../schemas/common.ts';
+import { instant, noQuery, operatorFields } from '../schemas/common.ts';
 import { reconciliationSchema, reconciliationView } from '../schemas/reconciliation.ts';
 import { needs } from '../security.ts';
 
 const bodySchema = z
   .strictObject({
-    actor: clientId('jane'),
-    reason: referenceText,
+    ...operatorFields,
     from: instant
       .optional()
       .openapi({ description: 'Inclusive; of when payments were made. Absent: a day before `to`.' }),

@@ -12,7 +12,7 @@ import { PAYMENTS_ROUTE } from '../objects.ts';
 import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';
 import { answerPage, positionSchema } from '../page.ts';
 import { problem } from '../problem.ts';
-import { clientId, instant, pageCursor, pageLimit, referenceText } from '../schemas/common.ts';
+import { clientId, instant, instantMs, pageCursor, pageLimit, referenceText } from '../schemas/common.ts';
 import { paymentListSchema } from '../schemas/payment.ts';
 import { needs } from '../security.ts';
 
@@ -61,16 +61,12 @@ export function paymentsList(app: App): void {
         status: filters.status,
         method: filters.method,
         reference: filters.reference,
-        createdFromMs: toMs(filters.created_from),
-        createdToMs: toMs(filters.created_to),
+        createdFromMs: instantMs(filters.created_from),
+        createdToMs: instantMs(filters.created_to),
       },
       position,
       limit,
     );
     return answerPage(c, page, filtersText);
   });
-}
-
-function toMs(instantText: string | undefined): number | undefined {
-  return instantText === undefined ? undefined : Date.parse(instantText);
 }

@@ -6,8 +6,7 @@ import { z } from '@hono/zod-openapi';
 import { API_KEY_ID_PATTERN, KEY_SCOPES } from '../../domain/api-key.ts';
 import { API_KEY_STATUSES } from '../../domain/api-key-record.ts';
 import { API_KEY_OVERLAP_SECONDS_DEFAULT, API_KEY_OVERLAP_SECONDS_MAX } from '../../domain/limits.ts';
-import { clientId, instant, listOf, referenceText, timestamp } from './common.ts';
-import { operatorFields } from './dead-letter.ts';
+import { clientId, instant, listOf, operatorFields, referenceText, timestamp } from './common.ts';
 
 const keyScope = z.enum(KEY_SCOPES);
 

@@ -52,10 +52,21 @@ export const referenceText = z
     example: 'order-1001',
   });
 
+/** Who changes something, and why: in the audit log before the change is made. */
+export const operatorFields = {
+  actor: clientId('jane'),
+  reason: referenceText.openapi({ description: 'For the audit log.', example: 'the wallet was back at 12:10' }),
+};
+
 /** RFC 3339 with an offset. */
 export const instant = z.iso
   .datetime({ offset: true, error: 'Must be an RFC 3339 time with an offset.' })
   .openapi({ example: '2026-11-24T12:00:00Z' });
+
+/** What an `instant` of a query says, in milliseconds since the epoch; absent where it is. */
+export function instantMs(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Date.parse(text);
+}
 
 /** A time of ours: RFC 3339, UTC, milliseconds. */
 export const timestamp = z.iso.datetime({ precision: 3 }).openapi({ example: '2026-11-24T12:00:00.000Z' });

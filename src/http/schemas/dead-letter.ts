@@ -7,7 +7,7 @@ import { entityOf, toTimestamp } from '../../domain/events/envelope.ts';
 import { REDRIVE_OUTCOMES } from '../../domain/rpc.ts';
 import type { DeadLetterRow } from '../../read-model/dead-letters.ts';
 import { type LetterRedrive, REDRIVE_RESULTS } from '../redrive.ts';
-import { clientId, instant, listOf, referenceText, timestamp } from './common.ts';
+import { instant, listOf, operatorFields, timestamp } from './common.ts';
 
 const outcome = z.enum(REDRIVE_OUTCOMES).openapi({
   description:
@@ -108,12 +108,6 @@ export const deadLetterFilterFields = {
     .openapi({ description: 'The id of a payment, a refund or a webhook endpoint.' }),
   died_from: instant.optional().openapi({ description: 'Of `died_at`; inclusive.' }),
   died_to: instant.optional().openapi({ description: 'Of `died_at`; exclusive.' }),
-};
-
-/** Who changes something, and why: in the audit log before the change is made. */
-export const operatorFields = {
-  actor: clientId('jane'),
-  reason: referenceText.openapi({ description: 'For the audit log.', example: 'the wallet was back at 12:10' }),
 };
 
 export const operatorSchema = z.strictObject(operatorFields).openapi('OperatorWord');

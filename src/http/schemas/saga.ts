@@ -8,7 +8,7 @@ import { PAYMENT_ATTENTION } from '../../domain/saga/payment-attention.ts';
 import { PAYMENT_ATTENTIONS, PAYMENT_STATES } from '../../domain/saga/payment-types.ts';
 import { REFUND_ATTENTION } from '../../domain/saga/refund-attention.ts';
 import { REFUND_ATTENTIONS, REFUND_STATES } from '../../domain/saga/refund-types.ts';
-import { clientId, listOf, referenceText, timestamp } from './common.ts';
+import { listOf, operatorFields, referenceText, timestamp } from './common.ts';
 import { paymentSchema } from './payment.ts';
 import { refundSchema } from './refund.ts';
 import { entrySchema } from './wallet.ts';
@@ -104,14 +104,13 @@ export const sagaSchema = z
   .openapi('Saga');
 export type SagaView = z.infer<typeof sagaSchema>;
 
-export const retrySchema = z.strictObject({ actor: clientId('jane'), reason: referenceText }).openapi('SagaRetry');
+export const retrySchema = z.strictObject(operatorFields).openapi('SagaRetry');
 
 export const resolveSchema = z
   .strictObject({
     resolution: z.enum(RESOLUTIONS).openapi({ description: 'What is true; docs/runbook.md says what each means.' }),
     provider_reference: referenceText.optional().openapi({ description: "The provider's own id of what was found." }),
-    actor: clientId('jane'),
-    reason: referenceText,
+    ...operatorFields,
   })
   .openapi('SagaResolve');
 

@@ -8,7 +8,6 @@ import {
   countsOfRuns,
   type Dossier,
   dossierSchema,
-  groupIdOf,
   sagasOf,
 } from '../../../src/domain/archive/dossier.ts';
 import {
@@ -139,7 +138,6 @@ describe('a dossier', () => {
     expect(() => dossierSchema.parse({ ...dossier, format: 2 })).toThrow();
     const refund = { ...saga, row: { ...saga.row, id: 'ref_1' } };
     expect(sagasOf({ payment: saga, refunds: [refund] })).toEqual([saga, refund]);
-    expect([groupIdOf('pay_1'), groupIdOf('ref_1')]).toEqual(['payment_pay_1', 'refund_ref_1']);
   });
 
   test('is checked against a tombstone: row, log, and whose it is', () => {

@@ -15,7 +15,7 @@ import type { OpenSpan } from '../telemetry/tracer.ts';
 import { outcomeOf } from './answers.ts';
 import { HealthBatch, healthDeskOf } from './health.ts';
 import { PROVIDER_CALLS_AT_ONCE_MAX } from './limits.ts';
-import type { LookupAnswer, Provider, ProviderAnswer } from './provider.ts';
+import { type LookupAnswer, MATTERS, type Provider, type ProviderAnswer } from './provider.ts';
 import { type Providers, providersOf } from './registry.ts';
 import { authorizeRequest, chargeRequest, type GatewayCommand, lookupRequest } from './requests.ts';
 
@@ -216,21 +216,6 @@ const EXPIRED: ProviderAnswer = { kind: 'unknown', reason: 'expired' };
 
 /** Answers that are an error of the call; a no of the provider is an answer. */
 const FAULTS: ReadonlySet<ProviderAnswer['kind']> = new Set(['unknown', 'not_sent', 'throttled', 'misconfigured']);
-
-/** Money in force first; a no of one provider counts only once none may still say yes. */
-const MATTERS: readonly LookupAnswer['kind'][] = [
-  'approved',
-  'pending',
-  'unknown',
-  'not_sent',
-  'throttled',
-  'misconfigured',
-  'declined',
-  'refused',
-  'voided',
-  'refunded',
-  'absent',
-];
 
 /** What is left of "not sent" when an earlier delivery may have sent. Look-ups, and what has effects in force, as they are. */
 export function withoutProof(operation: GatewayOperation, answer: ProviderAnswer): ProviderAnswer {

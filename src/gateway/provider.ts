@@ -45,6 +45,21 @@ export type RefundAnswer = Answer<'refunded' | 'pending' | 'refused' | 'absent'>
 /** Of a charge: approved, declined, pending, voided, refunded, absent. Of a refund: refunded, pending, refused, absent. */
 export type LookupAnswer = Answer<'approved' | 'declined' | 'pending' | 'voided' | 'refunded' | 'refused' | 'absent'>;
 
+/** Which of several answers is the answer. Money in force first; a no counts only once none may still say yes. */
+export const MATTERS: readonly LookupAnswer['kind'][] = [
+  'approved',
+  'pending',
+  'unknown',
+  'not_sent',
+  'throttled',
+  'misconfigured',
+  'declined',
+  'refused',
+  'voided',
+  'refunded',
+  'absent',
+];
+
 /** What every call carries. */
 interface CallBase {
   readonly paymentId: string;

@@ -2,7 +2,14 @@
  * Pure: how a charge stands at its provider, as the answer to a call that may have been refused, or lost: the provider's
  * present word counts more than the refusal. Used by the adapters to real providers.
  */
-import type { CaptureAnswer, LookupAnswer, NoAnswer, ProviderAnswer, VoidAnswer } from '../provider.ts';
+import {
+  type CaptureAnswer,
+  type LookupAnswer,
+  MATTERS,
+  type NoAnswer,
+  type ProviderAnswer,
+  type VoidAnswer,
+} from '../provider.ts';
 
 export function unknown(reason: string): Extract<NoAnswer, { kind: 'unknown' }> {
   return { kind: 'unknown', reason };
@@ -42,20 +49,6 @@ export function voidOf(standing: LookupAnswer): VoidAnswer | null {
   }
 }
 
-const PRECEDENCE: readonly LookupAnswer['kind'][] = [
-  'approved',
-  'pending',
-  'unknown',
-  'not_sent',
-  'throttled',
-  'misconfigured',
-  'declined',
-  'refused',
-  'refunded',
-  'voided',
-  'absent',
-];
-
 /**
  * The one answer where a look-up has found several charges of one payment; null where it has found none. Money in force
  * first; two in force are nobody's answer but a person's (S1).
@@ -64,6 +57,6 @@ export function decisive(found: readonly LookupAnswer[]): LookupAnswer | null {
   if (found.filter(({ kind }) => kind === 'approved' || kind === 'pending').length > 1) {
     return { kind: 'unknown', reason: 'several_charges_in_force' };
   }
-  const rank = (answer: LookupAnswer): number => PRECEDENCE.indexOf(answer.kind);
+  const rank = (answer: LookupAnswer): number => MATTERS.indexOf(answer.kind);
   return [...found].sort((left, right) => rank(left) - rank(right))[0] ?? null;
 }

@@ -8,6 +8,8 @@ import { type Spent, sumOfSpent } from '../src/domain/cost/spent.ts';
 
 /** The part of an object's SQL that stores use. */
 export type Sql = Pick<SqlStorage, 'exec'>;
+/** The same, with how large all that it stores is, in bytes. */
+export type SizedSql = Pick<SqlStorage, 'exec' | 'databaseSize'>;
 /** The part of an object's keys that stores use. */
 export type Kv = Pick<SyncKvStorage, 'get' | 'put' | 'delete'>;
 
@@ -22,7 +24,7 @@ export class StorageMeter {
   #open: Counted | null = null;
   #rowsRead = 0;
   #rowsWritten = 0;
-  readonly sql: Sql;
+  readonly sql: SizedSql;
   readonly kv: Kv;
 
   constructor(storage: DurableObjectStorage) {
@@ -33,6 +35,9 @@ export class StorageMeter {
         const cursor = storage.sql.exec<T>(query, ...bindings);
         this.#open = cursor;
         return cursor;
+      },
+      get databaseSize() {
+        return storage.sql.databaseSize;
       },
     };
     this.kv = {

@@ -14,9 +14,9 @@ import {
   type Resolution,
 } from '../../src/domain/ledger/entry.ts';
 import type { LedgerStore, StoredWallet } from '../../src/domain/ledger/execute.ts';
-import { HOLDS_SNAPSHOT_ENTRIES } from '../../src/domain/limits.ts';
+import { HOLDS_SNAPSHOT_ENTRIES, WALLET_SIZE_BYTES_MAX } from '../../src/domain/limits.ts';
 import type { EntryType } from '../../src/domain/rpc.ts';
-import type { Sql } from '../storage-meter.ts';
+import type { SizedSql } from '../storage-meter.ts';
 import { hasSchema, migrate } from './schema.ts';
 
 interface WalletRow extends Record<string, SqlStorageValue> {
@@ -68,12 +68,12 @@ interface Present {
 }
 
 export class WalletStore implements LedgerStore {
-  readonly #sql: Sql;
+  readonly #sql: SizedSql;
   /** Whether the tables are there, and as this code knows them. */
   #isReady = false;
   #present: Present | null = null;
 
-  constructor(sql: Sql) {
+  constructor(sql: SizedSql) {
     this.#sql = sql;
   }
 
@@ -167,6 +167,10 @@ export class WalletStore implements LedgerStore {
       .exec<{ resolution: Resolution }>('SELECT resolution FROM resolutions WHERE payment_id = ?', paymentId)
       .toArray();
     return row?.resolution ?? null;
+  }
+
+  isFull(): boolean {
+    return this.#sql.databaseSize >= WALLET_SIZE_BYTES_MAX;
   }
 
   /** At most `limit` resolutions of payments whose id comes after `paymentId`, in the order of their ids. */

@@ -47,6 +47,8 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
   readonly #meter: StorageMeter;
   /** The directory was told of this wallet in this life of the object; whether it has heard, `listed` says. */
   #announced = false;
+  /** That it is full was said in this life of the object. */
+  #saidFull = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -62,6 +64,8 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
     // What was spent since the last call was not for these.
     this.#meter.take();
     const outcomes = this.#commit((nowMs) => executeCommands(this.#store, { scope, walletId }, commands, nowMs));
+    const full = outcomes.findIndex((outcome) => outcome.kind === 'refused' && outcome.reason === 'wallet_full');
+    if (full >= 0) this.#sayFull(commands[full]?.paymentId);
     const shares = apportioned(sumOfSpent(this.#meter.take(), OBJECT_CALL), outcomes.length);
     return outcomes.map((outcome, index) => ({ ...outcome, spent: shares[index] ?? {} }));
   }
@@ -79,9 +83,10 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
     return wallet === null ? { kind: 'not_found' } : { kind: 'found', wallet };
   }
 
-  /** Puts money in, once per effect id. Refusals are stored, except that of a wallet which does not exist. */
+  /** Puts money in, once per effect id. Refusals are stored, except those of a wallet which does not exist, or is full. */
   deposit(deposit: Deposit): DepositResult {
     const decision = this.#commit((nowMs) => executeDeposit(this.#store, deposit, nowMs));
+    if (decision.kind === 'refused' && decision.reason === 'wallet_full') this.#sayFull();
     return 'entry' in decision ? { kind: decision.kind, entry: entryView(decision.entry) } : decision;
   }
 
@@ -190,6 +195,15 @@ export class Wallet extends DurableObject<Env> implements WalletRpc {
       this.#store.forget();
       throw error;
     }
+  }
+
+  /** For a person: it takes no payments any more. Named by one that it refused: its own name is the client's, and in no line. */
+  #sayFull(paymentId?: string): void {
+    if (this.#saidFull) return;
+    this.#saidFull = true;
+    const { merchant, mode } = this.#store.wallet()?.scope ?? {};
+    const version = this.#store.head()?.sequence ?? 0;
+    logLine('wallet.full', { merchant, mode, payment_id: paymentId, wallet_version: version, alert: true });
   }
 
   /** Sets the alarm when what is waited for comes before the one that is set: two rows, and seldom. */

@@ -47,6 +47,7 @@ export const API_ERRORS = {
   wallet_frozen: row('refusal', 422, 'The wallet is frozen'),
   currency_mismatch: row('refusal', 422, 'The wallet is in another currency'),
   balance_limit_exceeded: row('refusal', 422, 'The wallet would hold more than the limit'),
+  wallet_full: row('refusal', 422, 'The wallet has no room for new entries'),
   refunds_limit_exceeded: row('refusal', 422, 'The payment has as many refunds as it may'),
   webhook_endpoints_limit_exceeded: row('refusal', 422, 'There are as many webhook endpoints as there may be'),
   api_keys_limit_exceeded: row('refusal', 422, 'There are as many active API keys as there may be'),
@@ -78,6 +79,7 @@ export type WalletRefusal =
   | 'insufficient_funds'
   | 'balance_limit_exceeded'
   | 'holds_limit_exceeded'
+  | 'wallet_full'
   | 'simulated_refusal';
 
 /** `failure.code` of a payment that FAILED (docs/errors.md). */
@@ -89,6 +91,7 @@ export type PaymentFailureCode =
   | 'gateway_declined'
   | 'gateway_unavailable'
   | 'holds_limit_exceeded'
+  | 'wallet_full'
   | 'debit_failed'
   | 'deadline_exceeded';
 
@@ -101,6 +104,7 @@ export const PAYMENT_FAILURE_MESSAGES: Readonly<Record<PaymentFailureCode, strin
   gateway_declined: 'The payment gateway declined the payment.',
   gateway_unavailable: 'No payment gateway could be reached; nothing was charged.',
   holds_limit_exceeded: 'The wallet has too many payments in progress.',
+  wallet_full: 'The wallet has no room for new payments.',
   debit_failed: 'The wallet refused the debit; what the gateway had authorized was undone.',
   deadline_exceeded: 'The deadline passed before the payment could complete; everything was undone.',
 };
@@ -117,6 +121,7 @@ export function failureOfRefusedHold(refusal: WalletRefusal): PaymentFailureCode
     case 'currency_mismatch':
     case 'insufficient_funds':
     case 'holds_limit_exceeded':
+    case 'wallet_full':
       return refusal;
     case 'balance_limit_exceeded':
     case 'simulated_refusal':

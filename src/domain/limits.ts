@@ -87,6 +87,12 @@ export const COMPENSATION_TRIES_MIN = 3;
 export const HOLD_TTL_MS = 7 * DAY_MS;
 /** Open holds of one wallet: they are kept in memory, and listed in every 64th entry's row, which may be 2 MB at most. */
 export const WALLET_OPEN_HOLDS_MAX = 10_000;
+/**
+ * From here on a wallet takes no hold and no deposit. Its object has 10 GB (https://developers.cloudflare.com/durable-objects/platform/limits/), and one
+ * that is full writes nothing at all: what is left is for the ends of 10,000 holds (under 100 MB, with every 64th entry's list of the open
+ * ones) and for a million credits and reversals.
+ */
+export const WALLET_SIZE_BYTES_MAX = 9_000_000_000;
 /** Every how many entries the open holds are written out: a cold object reads at most as many entries. */
 export const HOLDS_SNAPSHOT_ENTRIES = 64;
 /** Open holds listed in one wallet read. */

@@ -15,7 +15,7 @@ import type { OpenSpan } from '../telemetry/tracer.ts';
 import { outcomeOf } from './answers.ts';
 import { HealthBatch, healthDeskOf } from './health.ts';
 import { PROVIDER_CALLS_AT_ONCE_MAX } from './limits.ts';
-import { type LookupAnswer, MATTERS, type Provider, type ProviderAnswer } from './provider.ts';
+import { MATTERS, type Provider, type ProviderAnswer } from './provider.ts';
 import { type Providers, providersOf } from './registry.ts';
 import { authorizeRequest, chargeRequest, type GatewayCommand, lookupRequest } from './requests.ts';
 

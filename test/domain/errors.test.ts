@@ -75,6 +75,7 @@ describe('a refused hold', () => {
     'currency_mismatch',
     'insufficient_funds',
     'holds_limit_exceeded',
+    'wallet_full',
   ] as const)('for %s fails its payment with that code, and the code has a message', (refusal) => {
     expect(failureOfRefusedHold(refusal)).toBe(refusal);
     expect(PAYMENT_FAILURE_MESSAGES[refusal]).not.toBe('');

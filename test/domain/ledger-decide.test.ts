@@ -37,6 +37,7 @@ function applicable(type: Type): Case {
     resolution: null,
     openHoldsCount: 0,
     nowMs: NOW_MS,
+    isFull: false,
   };
   const deposit = { effectId: 'deposit.1', amountMinor: 100, currency: 'USD' };
   return { snapshot, request: type === 'deposit' ? deposit : command(type, 1) };
@@ -76,6 +77,7 @@ const REASONS: readonly (readonly [WalletRefusal, readonly Type[], (at: Case) =>
   ['simulated_refusal', ['debit'], asks({ simulate: 'refuse' })],
   ['insufficient_funds', ['hold', 'credit', 'reverse'], asks({ amountMinor: 5_000 })],
   ['holds_limit_exceeded', ['hold'], finds({ openHoldsCount: WALLET_OPEN_HOLDS_MAX })],
+  ['wallet_full', ['hold', 'deposit'], finds({ isFull: true })],
   ['balance_limit_exceeded', ['deposit'], finds({ balances: { ...BALANCES, external: nearlyFull } })],
   ['balance_limit_exceeded', ['credit'], finds({ balances: { ...BALANCES, available: nearlyFull } })],
   ['balance_limit_exceeded', ['reverse'], finds({ balances: { ...BALANCES, settled: nearlyFull } })],
@@ -217,6 +219,10 @@ describe('bounds are met exactly', () => {
   test('one hold fewer than the limit leaves room for one', () => {
     expect(reasonOf(finds({ openHoldsCount: WALLET_OPEN_HOLDS_MAX - 1 })(applicable('hold')))).toBe('applied');
   });
+});
+
+test.each(['debit', 'release', 'credit', 'reverse'] as const)('a %s is applied in a full wallet', (type) => {
+  expect(reasonOf(finds({ isFull: true })(applicable(type)))).toBe('applied');
 });
 
 describe('a release', () => {

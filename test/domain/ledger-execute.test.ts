@@ -331,6 +331,40 @@ describe('a wallet', () => {
   });
 });
 
+describe('a full wallet', () => {
+  test('ends what it has begun, and takes in nothing', () => {
+    const store = funded(1_000);
+    execute(store, [command('hold', 1), command('hold', 2), command('hold', 3), command('debit', 3)]);
+    store.full = true;
+    const effects = store.effects.size;
+    expect(execute(store, [command('hold', 4), command('hold', 5, { amountMinor: 9_999 })])).toEqual([
+      'wallet_full',
+      'insufficient_funds',
+    ]);
+    expect(deposit(store, { effectId: 'deposit.late' })).toEqual({ kind: 'refused', reason: 'wallet_full' });
+    // What it refuses takes none of the room that is left.
+    expect(store.effects.size).toBe(effects);
+    expect(
+      execute(store, [command('debit', 1), command('release', 2), command('credit', 3), command('reverse', 3)]),
+    ).toEqual(['applied 6', 'applied 7', 'applied 8', 'applied 9']);
+    expect(execute(store, [command('debit', 4)])).toEqual(['hold_not_found']);
+    expect(store.effects.has('debit.4')).toBe(true);
+  });
+
+  test('answers what it has decided before', () => {
+    const store = funded(1_000);
+    execute(store, [command('hold', 1), command('hold', 2, { amountMinor: 9_999 })]);
+    store.full = true;
+    expect(execute(store, [command('hold', 1), command('hold', 2, { amountMinor: 9_999 })])).toEqual([
+      'applied 2',
+      'insufficient_funds',
+    ]);
+    const first = { effectId: 'deposit.1', amountMinor: 1_000, reference: 'r' };
+    expect(deposit(store, first)).toMatchObject({ kind: 'replayed' });
+    expect(deposit(store, { ...first, amountMinor: 7 })).toMatchObject({ kind: 'key_reused' });
+  });
+});
+
 describe('entries', () => {
   test('of every type post to zero (L1), with balances that are their sum', () => {
     const { entries } = everyEntryType();

@@ -2,6 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { migrate, SCHEMA } from '../../durable-objects/wallet/schema.ts';
+import type { Wallet } from '../../durable-objects/wallet/wallet.ts';
 import { walletObjectName } from '../../src/domain/ids.ts';
 import {
   DAY_MS,
@@ -9,6 +10,7 @@ import {
   MINUTE_MS,
   PAGE_LIMIT_MAX,
   WALLET_HOLDS_LISTED_MAX,
+  WALLET_SIZE_BYTES_MAX,
 } from '../../src/domain/limits.ts';
 import type { Deposit, WalletCommand } from '../../src/domain/rpc.ts';
 import { withoutSpent } from '../support/spent.ts';
@@ -330,6 +332,49 @@ describe('a freeze', () => {
     const { stub } = freshWallet();
     expect(await stub.setFrozen(true)).toEqual({ kind: 'not_found' });
     expect(await tablesOf(stub)).toEqual([]);
+  });
+});
+
+describe('as large as it may be', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  /** As the platform would say it. */
+  async function sized(stub: DurableObjectStub<Wallet>, bytes: number): Promise<void> {
+    await runInDurableObject(stub, (_, { storage: { sql } }) => {
+      vi.spyOn(Object.getPrototypeOf(sql) as SqlStorage, 'databaseSize', 'get').mockReturnValue(bytes);
+    });
+  }
+  const said = (log: { mock: { calls: unknown[][] } }) =>
+    log.mock.calls.map(([line]) => String(line)).filter((line) => line.includes('"wallet.full"'));
+
+  test('it refuses holds and deposits, ends what it holds, and says so once', async () => {
+    const wallet = await funded();
+    await wallet.execute(hold(1), hold(2));
+    const [log, third] = [vi.spyOn(console, 'log'), hold(3)];
+    await sized(wallet.stub, WALLET_SIZE_BYTES_MAX - 1);
+    expect(await wallet.execute(third)).toMatchObject([{ kind: 'applied' }]);
+    await sized(wallet.stub, WALLET_SIZE_BYTES_MAX);
+    const outcomes = await wallet.execute(act('debit', 1), hold(4), hold(5), third);
+    expect(outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.reason : outcome.kind))).toEqual([
+      'applied',
+      'wallet_full',
+      'wallet_full',
+      'applied',
+    ]);
+    expect(await wallet.deposit({ effectId: 'late' })).toEqual({ kind: 'refused', reason: 'wallet_full' });
+    expect(await wallet.deposit()).toMatchObject({ kind: 'replayed' });
+    expect(said(log)).toEqual([
+      JSON.stringify({
+        event: 'wallet.full',
+        alert: true,
+        merchant: 'default',
+        mode: 'sandbox',
+        payment_id: 'pay_4',
+        wallet_version: 5,
+      }),
+    ]);
+    expect(await wallet.view()).toMatchObject({ available: 700, held: 200, settled: 100 });
+    expect(await audit(wallet.stub)).toEqual([]);
   });
 });
 

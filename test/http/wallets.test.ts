@@ -172,6 +172,7 @@ describe('POST /wallets/{id}/deposits', () => {
 
   it.each([
     ['wallet_frozen', 422, 'wallet_frozen'],
+    ['wallet_full', 422, 'wallet_full'],
     ['effect_id_conflict', 422, 'idempotency_key_reused'],
     ['hold_not_found', 500, 'internal_error'],
   ])('refused by the wallet as %s is %i %s', async (reason, status, code) => {

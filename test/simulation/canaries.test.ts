@@ -43,6 +43,7 @@ function storeWith(real: MemoryStore, change: (real: MemoryStore) => Partial<Led
     openHolds: () => real.openHolds(),
     effect: (effectId) => real.effect(effectId),
     resolution: (paymentId) => real.resolution(paymentId),
+    isFull: () => real.isFull(),
     openWallet: (wallet) => real.openWallet(wallet),
     appendEntry: (entry) => real.appendEntry(entry),
     appendEffect: (effect) => real.appendEffect(effect),

@@ -37,6 +37,8 @@ export interface Snapshot {
   readonly resolution: Resolution | null;
   readonly openHoldsCount: number;
   readonly nowMs: number;
+  /** It is as large as it may be: holds and deposits are refused, so that the rest has room. */
+  readonly isFull: boolean;
 }
 
 export type Decision =
@@ -76,6 +78,7 @@ export function decideDeposit(snapshot: Snapshot, deposit: Deposit): Decision {
   return (
     knownEffect(snapshot, deposit) ??
     refusedByWallet(snapshot, deposit) ??
+    (snapshot.isFull ? refused('wallet_full') : null) ??
     within(snapshot, {
       type: 'deposit',
       effectId: deposit.effectId,
@@ -139,6 +142,7 @@ function judgeHold(snapshot: Snapshot, command: Command<'hold'>): Judgement {
   if (snapshot.hold !== null || snapshot.resolution !== null) return refused('hold_exists');
   if (command.amountMinor > snapshot.balances.available) return refused('insufficient_funds');
   if (snapshot.openHoldsCount >= WALLET_OPEN_HOLDS_MAX) return refused('holds_limit_exceeded');
+  if (snapshot.isFull) return refused('wallet_full');
   const postings: Posting[] = [
     { account: 'available', amount: -command.amountMinor },
     { account: 'held', amount: command.amountMinor },

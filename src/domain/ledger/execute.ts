@@ -49,6 +49,8 @@ export interface LedgerStore {
   openHolds(): OpenHolds;
   effect(effectId: string): StoredEffect | null;
   resolution(paymentId: string): Resolution | null;
+  /** Whether it has WALLET_SIZE_BYTES_MAX or more. What is written is never taken away: once full, it stays so. */
+  isFull(): boolean;
   openWallet(wallet: StoredWallet): void;
   /** Also brings the open holds up to date. */
   appendEntry(entry: LedgerEntry): void;
@@ -110,7 +112,7 @@ export function openWallet(
 }
 
 /**
- * Puts money in, once per effect id. A refusal is stored like any other, except that of a wallet which does not exist:
+ * Puts money in, once per effect id. A refusal is stored like any other, except those of a wallet which is full (`settle`) or does not exist:
  * a deposit's id is a client's idempotency key, and what is refused before there is anything to keep it in leaves the
  * key free (docs/idempotency.md).
  * @throws InvariantError for an amount that is none.
@@ -169,7 +171,7 @@ function openForSandbox(
   executeDeposit(store, { effectId: SANDBOX_OPENING_EFFECT_ID, amountMinor, currency }, nowMs);
 }
 
-/** Stores what a decision means, and answers the effect as it is stored. */
+/** Stores what a decision means, and answers the effect as it is stored, or would be. */
 function settle(
   store: LedgerStore,
   request: WalletCommand | Deposit,
@@ -187,7 +189,9 @@ function settle(
     decidedAtMs: nowMs,
   };
   const effect = { ...unsealed, hash: effectHash(unsealed) };
-  store.appendEffect(effect);
+  // A full wallet refuses every hold and deposit that it does not know: it need not keep, in the room that is left, which.
+  const begins = !('type' in request) || request.type === 'hold';
+  if (!(isRefused && begins && store.isFull())) store.appendEffect(effect);
   return effect;
 }
 
@@ -228,6 +232,7 @@ function snapshotFor(store: LedgerStore, effectId: string, paymentId: string | n
     resolution: paymentId === null || hold !== null ? null : store.resolution(paymentId),
     openHoldsCount: holds.size,
     nowMs,
+    isFull: store.isFull(),
   };
 }
 

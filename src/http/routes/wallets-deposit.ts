@@ -48,6 +48,7 @@ const route = createRoute({
       'wallet_frozen',
       'currency_mismatch',
       'balance_limit_exceeded',
+      'wallet_full',
     ),
   },
 });
@@ -92,6 +93,7 @@ function codeOfRefusal(reason: WalletRefusal): ApiErrorCode {
     case 'wallet_frozen':
     case 'currency_mismatch':
     case 'balance_limit_exceeded':
+    case 'wallet_full':
       return reason;
     case 'hold_exists':
     case 'hold_not_found':

@@ -12,6 +12,7 @@ export class MemoryStore implements LedgerStore {
   readonly effects = new Map<string, StoredEffect>();
   readonly resolutions = new Map<string, Resolution>();
   readonly holds = new Map<string, OpenHold>();
+  full = false;
   #wallet: StoredWallet | null = null;
 
   wallet(): StoredWallet | null {
@@ -38,6 +39,10 @@ export class MemoryStore implements LedgerStore {
 
   resolution(paymentId: string): Resolution | null {
     return this.resolutions.get(paymentId) ?? null;
+  }
+
+  isFull(): boolean {
+    return this.full;
   }
 
   openWallet(wallet: StoredWallet): void {

@@ -29,7 +29,7 @@ test('a client is made of a key as a file has it, and what is sent is the key', 
     apiKey: 'hf_live_1\n',
     fetch: async ({ headers }) => {
       seen.push(headers.get('authorization'));
-      return new Response(null, { status: 204 });
+      return Response.json({});
     },
   });
   await holdfast.payments.get('pay_1');
@@ -42,7 +42,7 @@ describe('a call that cannot be sent', () => {
     baseUrl: 'https://holdfast.test/',
     fetch: async (request) => {
       sent.push(request);
-      return new Response(null, { status: 204 });
+      return Response.json({});
     },
   });
 

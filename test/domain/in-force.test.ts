@@ -173,7 +173,7 @@ describe('a payment', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');
     saga.gateway('authorize', LOST);
-    saga.wait(73 * HOUR_MS);
+    saga.closeWindow();
     expect(saga.saga.state).toBe('needs_attention');
     expect(paymentInForce(saga.saga)).toMatchObject({ hold: 'held', charge: 'unknown' });
   });

@@ -75,6 +75,7 @@ test('every anchor that alerts.md and logs.md link to is there', () => {
 /** Names that are put together where they are written; each with the expression that makes it. */
 const MADE: Readonly<Record<string, readonly string[]>> = {
   'FACTS[after.status]': ['notification.attempted', 'notification.delivered', 'notification.failed'],
+  "isNew ? 'dead_letter.stored' : 'dead_letter.counted'": ['dead_letter.stored', 'dead_letter.counted'],
   '`callback.${intake.kind}`': ['callback.ignored', 'callback.rejected'],
 };
 

@@ -27,7 +27,7 @@ function unknown(): SagaDriver {
   const payment = new SagaDriver();
   payment.wallet('hold');
   payment.gateway('authorize', { gateway_status: 'UNKNOWN' });
-  payment.wait(73 * HOUR_MS);
+  payment.closeWindow();
   return payment;
 }
 

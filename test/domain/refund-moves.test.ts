@@ -12,7 +12,7 @@ const resolved = (resolution: string): OperatorMove => ({ kind: 'resolve', resol
 function unknown(method: 'balance' | 'credit_card' = 'balance'): RefundDriver {
   const refund = new RefundDriver(method);
   refund.gateway('refund', 'UNKNOWN');
-  refund.wait(73 * HOUR_MS);
+  refund.closeWindow();
   return refund;
 }
 

@@ -64,11 +64,11 @@ export function readPayment(payment: MercadoPagoPayment, currency: string, nowMs
   if (standing === null || standing.kind === 'voided' || standing.kind === 'refunded') {
     return { kind: 'ignored', reason: `payment_${status}` };
   }
+  const answer = isExpected(payment, askedFor(payment, currency)) ? standing : unknown('answer_mismatch');
   // Captured by a later call: what is echoed is the authorization's effect, and the capture has its own.
-  if (standing.kind === 'approved' && standing.captured && metadata?.capture === 'later') {
+  if (answer.kind === 'approved' && answer.captured && metadata?.capture === 'later') {
     return { kind: 'ignored', reason: 'captured' };
   }
-  const answer = isExpected(payment, askedFor(payment, currency)) ? standing : unknown('answer_mismatch');
   const at = Date.parse(updatedAt ?? '');
   return {
     kind: 'event',

@@ -5,7 +5,7 @@
  */
 import { parse, type ValueNode } from '@humanwhocodes/momoa';
 import { BODY_DEPTH_MAX } from '../domain/limits.ts';
-import { containsCardNumber } from './card-number.ts';
+import { holdsCardNumber } from './card-number.ts';
 
 export interface ScanFinding {
   readonly code: 'validation_failed' | 'pan_in_request';
@@ -104,7 +104,7 @@ function scanText(text: string, pointer: string): ScanFinding | null {
   if (!text.isWellFormed()) {
     return { code: 'validation_failed', pointer, message: 'The text holds half of a surrogate pair.' };
   }
-  if (containsCardNumber(text)) {
+  if (holdsCardNumber(text)) {
     return { code: 'pan_in_request', pointer, message: 'This looks like a card number. Send a token instead.' };
   }
   return null;

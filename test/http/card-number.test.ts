@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { apiKeyId } from '../../src/domain/api-key.ts';
 import { sha256Hex } from '../../src/domain/canonical.ts';
 import { base62, publicIdFromHex } from '../../src/domain/ids.ts';
+import { BODY_BYTES_MAX } from '../../src/domain/limits.ts';
 import { newReconciliationId, nightlyId } from '../../src/domain/reconciliation/plan.ts';
 import { deliveryId, deliveryKey, webhookEndpointId } from '../../src/domain/webhook.ts';
+import { scanBody } from '../../src/http/body-scan.ts';
 import { containsCardNumber, holdsCardNumber } from '../../src/http/card-number.ts';
 
 const MINTED = 10_000;
@@ -47,6 +49,20 @@ describe('a card number', () => {
     ['digit by digit', '4 2 4 2 4 2 4 2 4 2 4 2 4 2 4 2'],
     ['between letters', 'pan4242424242424242end'],
     ['after other groups', 'order 12 4242 4242 4242 4242 of 3'],
+    ['with no-break spaces', '4242\u00a04242\u00a04242\u00a04242'],
+    ['with narrow ones', '4242\u202f4242\u202f4242\u202f4242'],
+    ['with double spaces', '4242  4242  4242  4242'],
+    ['with tabs', '4242\t4242\t4242\t4242'],
+    ['with en dashes', '4242\u20134242\u20134242\u20134242'],
+    ['with spaces around dashes', '4242 - 4242 - 4242 - 4242'],
+    ['with dots', '4242.4242.4242.4242'],
+    ['with characters that do not show', '4242\u200b4242\u200b4242\u200b4242'],
+    ['American Express with no-break spaces', '3782\u00a0822463\u00a010005'],
+    ['of a form', 'number=4242+4242+4242+4242&cvc=123'],
+    ['of a form, bare', 'card+4242424242424242'],
+    ['of a form, American Express', 'card+378282246310005'],
+    ['after a plus sign, with more digits than a telephone number has', '+4242424242424242'],
+    ['after a plus sign, in groups', '+4242 4242 4242 4242'],
   ])('is found: %s', (_case, text) => {
     expect(containsCardNumber(text)).toBe(true);
   });
@@ -62,6 +78,13 @@ describe('a card number', () => {
     ['two dates', '2026-11-24 2026-11-25'],
     ['a time', '2026-11-24T08:28:33.123Z'],
     ['a telephone number', '+49 1512 3456789'],
+    ['the longest telephone number', 'call +378282246310005'],
+    ['a telephone number in groups', '+3782 822463 10005'],
+    ['addresses', '45.123.123.123 45.123.123.124:8080'],
+    ['a list, line by line', '4242\n4242\n4242\n4242'],
+    ['columns', '4242\t42424\t2424242'],
+    ['decimals', '4242.42 4242.42 424.42'],
+    ['amounts', '4.242.424.242.424,20'],
     ['zeros', '0000000000000000'],
     ['nothing', ''],
   ])('is not found in %s', (_case, text) => {
@@ -80,6 +103,37 @@ describe('a card number', () => {
     ['in what is too long for an id of ours', `ak_${'z'.repeat(22)}4242424242424242`],
   ])('is found %s', (_case, text) => {
     expect(containsCardNumber(text)).toBe(true);
+  });
+
+  it.each([
+    '4242%204242%204242%204242',
+    '4242%C2%A04242%C2%A04242%C2%A04242',
+    '4242%E2%80%934242%E2%80%934242%E2%80%934242',
+    '%34242424242424242',
+  ])('is found percent-encoded: %s', (text) => {
+    expect(holdsCardNumber(text)).toBe(true);
+    expect(scanBody(JSON.stringify({ note: `number=${text}` }))).toMatchObject({ code: 'pan_in_request' });
+  });
+
+  it.each([
+    '1 ',
+    '1',
+    '1242 ',
+    '1242+1242.',
+    '1\u00a0\u00a0\u00a0',
+    '+',
+    '+4',
+    ' - ',
+    '%20',
+    '1%20',
+    '%C2%A0',
+    '%',
+    '4%E2%80%93%E2%80%93',
+  ])('is looked for in a body full of %j in time that grows with it, not faster', (part) => {
+    const full = part.repeat(BODY_BYTES_MAX / part.length);
+    const startedAtMs = Date.now();
+    expect(holdsCardNumber(full)).toBe(false);
+    expect(Date.now() - startedAtMs).toBeLessThan(1_000);
   });
 
   it('is looked for in time that grows with the text, not faster', () => {

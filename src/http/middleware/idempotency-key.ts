@@ -4,7 +4,7 @@
  */
 import { createMiddleware } from 'hono/factory';
 import { IDEMPOTENCY_KEY_HEADERS, type IdempotencyKeyResult, readIdempotencyKey } from '../../domain/idempotency.ts';
-import { containsCardNumber } from '../card-number.ts';
+import { holdsCardNumber } from '../card-number.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { problem } from '../problem.ts';
 
@@ -18,6 +18,6 @@ export const idempotencyKey = createMiddleware<AppEnv>(async (c, next) => {
 /** The key in the request's headers. A key is stored and shown in logs of clients, so it must not be a card number. */
 export function readKeyHeaders(c: AppContext): IdempotencyKeyResult {
   const result = readIdempotencyKey(IDEMPOTENCY_KEY_HEADERS.map((name) => c.req.header(name) ?? null));
-  if (!result.ok || !containsCardNumber(result.key)) return result;
+  if (!result.ok || !holdsCardNumber(result.key)) return result;
   return { ok: false, code: 'idempotency_key_invalid', detail: 'The key looks like a card number.' };
 }

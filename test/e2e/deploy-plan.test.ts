@@ -47,6 +47,12 @@ describe('the configuration of an environment', () => {
     expect(configOf('live', committed)).toEqual(committed);
   });
 
+  test.each(ENVIRONMENTS)('%s reaches its own zone by the front door, as anybody does', (environment) => {
+    expect(configOf(environment, committed)).toMatchObject({
+      compatibility_flags: expect.arrayContaining(['global_fetch_strictly_public']),
+    });
+  });
+
   test('the sandbox shares no name with live, but the Worker is the same, and is closed', () => {
     const [live, sandbox] = [wantedBy(configOf('live', committed)), wantedBy(configOf('sandbox', committed))];
     const names = ({ worker, databases, queues, buckets }: typeof live) => [

@@ -6,6 +6,7 @@
 import type { Config } from '../config.ts';
 import { hexFromPublicId } from '../domain/ids.ts';
 import type { Outcome } from '../domain/saga/outcome.ts';
+import { sagaStub } from '../stubs.ts';
 import { outcomeOf } from './answers.ts';
 import { readBounded } from './bounded-body.ts';
 import { CALLBACK_BYTES_MAX } from './limits.ts';
@@ -32,7 +33,8 @@ export type CallbackIntake =
 
 /**
  * Reads one callback. Checks, in order: the provider exists → the body says, and is, at most CALLBACK_BYTES_MAX → the provider's own
- * checks (signature over the raw bytes, in constant time; time window; shape) → a payment of ours → an effect of ours.
+ * checks (signature over the raw bytes, in constant time; time window; shape) → a payment's id → an effect of ours → an id that this
+ * namespace has minted.
  */
 export async function readCallback(
   env: Env,
@@ -41,10 +43,13 @@ export async function readCallback(
   request: Request,
   nowMs: number,
 ): Promise<CallbackIntake> {
-  return await takeIn(providersOf(env, config), providerName, request, nowMs);
+  const intake = await takeIn(providersOf(env, config), providerName, request, nowMs);
+  // Another deployment's, of the same account at the provider: it is nobody's here, and never will be.
+  const isForeign = intake.kind === 'accepted' && sagaStub(env, intake.entityId) === null;
+  return isForeign ? { kind: 'ignored', provider: providerName, reason: 'payment_unknown' } : intake;
 }
 
-/** `readCallback` over given providers. */
+/** `readCallback` over given providers, but for who has minted the id. */
 export async function takeIn(
   providers: Providers,
   providerName: string,

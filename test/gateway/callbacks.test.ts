@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
+import { publicIdFromHex } from '../../src/domain/ids.ts';
 import { type CallbackIntake, readCallback } from '../../src/gateway/callbacks.ts';
 import { CALLBACK_BYTES_MAX, CALLBACK_WINDOW_MS } from '../../src/gateway/limits.ts';
 import { SIGNATURE_HEADER, sandboxSigningSecret } from '../../src/gateway/providers/sandbox-protocol.ts';
@@ -89,7 +90,7 @@ describe('a callback that is accepted', () => {
 
   it('of a refund goes to the refund that asked for it, else to the payment', async () => {
     const paymentId = newPaymentId();
-    const refundId = newPaymentId().replace('pay_', 'ref_');
+    const refundId = publicIdFromHex('ref_', env.REFUND_SAGA.newUniqueId().toString());
     const failed = { outcome: { fact: { payload: { operation: 'refund', gateway_status: 'REFUND_FAILED' } } } };
     const own = await receive(refundEvent('failed', refundId, paymentId));
     expect(own).toMatchObject({ kind: 'accepted', entityId: refundId, ...failed });

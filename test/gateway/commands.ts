@@ -1,6 +1,8 @@
 /** Gateway commands for the gateway's tests, as a saga would have issued them, and a provider for them. */
+
+import { env } from 'cloudflare:workers';
 import type { EventPayload, GatewayOperation } from '../../src/domain/events/catalogue.ts';
-import { base62 } from '../../src/domain/ids.ts';
+import { publicIdFromHex } from '../../src/domain/ids.ts';
 import type { Outcome } from '../../src/domain/saga/outcome.ts';
 import type { Provider, ProviderAnswer } from '../../src/gateway/provider.ts';
 import type { GatewayCommand } from '../../src/gateway/requests.ts';
@@ -9,8 +11,7 @@ export const NOW_MS = Date.parse('2026-11-24T12:00:00.000Z');
 
 /** A payment id that no other test uses. */
 export function newPaymentId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(31));
-  return `pay_${base62(BigInt(`0x${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`))}`;
+  return publicIdFromHex('pay_', env.PAYMENT_SAGA.newUniqueId().toString());
 }
 
 export function command(

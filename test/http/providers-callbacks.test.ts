@@ -64,6 +64,14 @@ test('a genuine callback that cannot be read is 400', async () => {
   expect((await response.json<Problem>()).code).toBe('callback_malformed');
 });
 
+test('a genuine callback of an id that is none of ours is acknowledged, and nothing of it is stored', async () => {
+  const foreign = publicIdFromHex('pay_', env.WALLET.newUniqueId().toString());
+  const response = await callBack(event('evt_foreign', foreign));
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual({ object: 'callback_receipt', status: 'ignored' });
+  expect(await stored('evt_foreign')).toBeNull();
+});
+
 describe('a genuine callback that matches no payment', () => {
   test('is kept and never silently accepted: the provider is told to send it again', async () => {
     const body = event('evt_unmatched', unusedPaymentId());

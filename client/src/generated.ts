@@ -401,7 +401,7 @@ export type ApiKeyCreate = {
   scopes: ("payments:write" | "payments:read" | "wallets:write" | "webhooks" | "ops")[];
   /** For people: where it is used. */
   name: string;
-  /** Absent: it counts until it is revoked. */
+  /** Absent: it counts until it is revoked, or for as long as the key that asks, which it never outlives. */
   expires_at?: string;
   actor: string;
   /** For the audit log. */
@@ -418,7 +418,7 @@ export type ApiKeyList = {
 export type ApiKeyRotate = {
   /** How long the old key still counts. Absent: 86400, a day. */
   overlap_seconds?: number;
-  /** Of the new key. Absent: it lives as long as the old one was to; for ever, where that was so. */
+  /** Of the new key. Absent: it lives as long as the old one was to; for ever, where that was so. It never outlives the key that asks. */
   expires_at?: string;
   actor: string;
   /** For the audit log. */

@@ -90,6 +90,20 @@ export function expiryOfSuccessor(
   return expiresAtMs === null ? null : nowMs + (expiresAtMs - createdAtMs);
 }
 
+/**
+ * The expiry of a key that is made by one that expires at `endMs` (null: never): what was asked for, else `usualMs`, but no later
+ * than that: a key that leaked would else make itself one without end. `late`: a later one was asked for.
+ */
+export function expiryWithin(
+  endMs: number | null,
+  askedMs: number | null,
+  usualMs: number | null,
+): number | null | 'late' {
+  if (endMs === null) return askedMs ?? usualMs;
+  if (askedMs !== null) return askedMs > endMs ? 'late' : askedMs;
+  return Math.min(usualMs ?? endMs, endMs);
+}
+
 // ── The object ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type ApiKeyResult = { readonly kind: 'found'; readonly key: ApiKeyRecord } | { readonly kind: 'not_found' };

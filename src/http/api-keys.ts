@@ -9,6 +9,7 @@ import {
   type ApiKeyResult,
   apiKeyStatus,
   apiKeyView,
+  expiryWithin,
   type NewApiKey,
 } from '../domain/api-key-record.ts';
 import { InvariantError } from '../domain/errors.ts';
@@ -17,6 +18,7 @@ import { countActiveApiKeys, enterApiKey } from '../read-model/api-keys.ts';
 import type { AppContext } from './context.ts';
 import { apiKeyOf, callObject } from './objects.ts';
 import { problem } from './problem.ts';
+import { validationFailed } from './validation.ts';
 
 /** The key as its object has it, where the operator may see it: their merchant's, or with a platform key any. */
 export async function keyInPurview(c: AppContext, id: string): Promise<ApiKeyRecord | null> {
@@ -32,6 +34,38 @@ export async function isStillLetIn(c: AppContext): Promise<boolean> {
   if (identity === undefined) return true;
   const result = await callObject(apiKeyOf(c.env, c.get('config').mode, identity.id), (key) => key.read());
   return result.kind === 'found' && apiKeyStatus(result.key, Date.now()) === 'active';
+}
+
+/**
+ * When a key that is to be made expires; null: never. Checks of what is asked for, in order: in the future → no later than the key
+ * that asks expires, which no key that it makes may outlive.
+ * @param usualMs where nothing is asked for, and the key that asks does not end before.
+ */
+export async function expiryOfNewKey(
+  c: AppContext,
+  asked: string | undefined,
+  usualMs: number | null,
+  nowMs: number,
+): Promise<number | null | Response> {
+  const askedMs = asked === undefined ? null : Date.parse(asked);
+  if (apiKeyStatus({ expiresAtMs: askedMs, revokedAtMs: null }, nowMs) !== 'active') {
+    return wrongExpiry(c, 'Must be in the future.');
+  }
+  const expiresAtMs = expiryWithin(await endOfAsker(c), askedMs, usualMs);
+  return expiresAtMs === 'late' ? wrongExpiry(c, 'Must be no later than the end of the key that asks.') : expiresAtMs;
+}
+
+function wrongExpiry(c: AppContext, message: string): Response {
+  return validationFailed(c, [{ in: 'body', pointer: '/expires_at', message }]);
+}
+
+/** null: never, or it was no key. */
+async function endOfAsker(c: AppContext): Promise<number | null> {
+  const identity = c.get('apiKey');
+  if (identity === undefined) return null;
+  const result = await callObject(apiKeyOf(c.env, c.get('config').mode, identity.id), (key) => key.read());
+  if (result.kind === 'not_found') throw new InvariantError('api_key_exists', { id: identity.id });
+  return result.key.expiresAtMs;
 }
 
 /** Nobody hands out what they have not: 403, naming the scopes; undefined where the caller has them all. */
@@ -74,11 +108,4 @@ export async function changeApiKey(
   if (result.kind === 'not_found') throw new InvariantError('api_key_exists', { id });
   await enterApiKey(c.env.DB, result.key);
   return result.key;
-}
-
-/** The instant of a request, or null where none was sent; `past` where a key would never have counted. */
-export function expiryAsked(text: string | undefined, nowMs: number): number | null | 'past' {
-  if (text === undefined) return null;
-  const atMs = Date.parse(text);
-  return apiKeyStatus({ expiresAtMs: atMs, revokedAtMs: null }, nowMs) === 'active' ? atMs : 'past';
 }

@@ -479,3 +479,29 @@ it('an id that is none, and one that was never minted, are 404', async () => {
     await problemOf(await rotate(id), 404, 'not_found');
   }
 });
+
+describe('a key that expires', () => {
+  const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+
+  it('makes no key that outlives it, asked for or not', async () => {
+    const end = at(DAY_MS);
+    const asker = await issue('shop', ['ops', 'payments:read'], { expires_at: end });
+    expect((await answered<IssuedKey>(201, create(asker.key, {}))).expires_at).toBe(end);
+    const sooner = at(DAY_MS / 2);
+    expect((await answered<IssuedKey>(201, create(asker.key, { expires_at: sooner }))).expires_at).toBe(sooner);
+    expect((await answered<IssuedKey>(201, create(asker.key, { expires_at: end }))).expires_at).toBe(end);
+    const late = await problemOf(await create(asker.key, { expires_at: at(2 * DAY_MS) }), 400, 'validation_failed');
+    expect(late.errors).toEqual([
+      { in: 'body', pointer: '/expires_at', message: 'Must be no later than the end of the key that asks.' },
+    ]);
+  });
+
+  it('rotates none, itself neither, into one that outlives it', async () => {
+    const end = at(DAY_MS);
+    const asker = await issue('shop', ['ops', 'payments:read'], { expires_at: end });
+    const endless = await issue('shop', ['payments:read']);
+    expect((await answered<IssuedKey>(201, rotate(endless.id, {}, asker.key))).expires_at).toBe(end);
+    await problemOf(await rotate(asker.id, { expires_at: at(2 * DAY_MS) }, asker.key), 400, 'validation_failed');
+    expect((await answered<IssuedKey>(201, rotate(asker.id, {}, asker.key))).expires_at).toBe(end);
+  });
+});

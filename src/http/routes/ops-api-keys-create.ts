@@ -4,7 +4,7 @@
  */
 import { createRoute } from '@hono/zod-openapi';
 import { PLATFORM_SCOPES } from '../../domain/api-key.ts';
-import { expiryAsked, freshApiKeyId, makeApiKey, refuseMissingScopes, refuseTooManyKeys } from '../api-keys.ts';
+import { expiryOfNewKey, freshApiKeyId, makeApiKey, refuseMissingScopes, refuseTooManyKeys } from '../api-keys.ts';
 import { audit } from '../audit.ts';
 import type { App, AppContext } from '../context.ts';
 import { jsonBody } from '../middleware/json-body.ts';
@@ -50,8 +50,8 @@ export function opsApiKeysCreate(app: App): void {
     if (merchant === null && scopes.some((scope) => !PLATFORM_SCOPES.includes(scope))) {
       return invalid(c, '/scopes', `A platform key has no merchant, and so only: ${PLATFORM_SCOPES.join(', ')}.`);
     }
-    const expiresAtMs = expiryAsked(expiresAt, nowMs);
-    if (expiresAtMs === 'past') return invalid(c, '/expires_at', 'Must be in the future.');
+    const expiresAtMs = await expiryOfNewKey(c, expiresAt, null, nowMs);
+    if (expiresAtMs instanceof Response) return expiresAtMs;
     const refused = refuseMissingScopes(c, scopes);
     if (refused !== undefined) return refused;
     if (apiKeySecret === undefined) return problem(c, 'api_keys_not_configured');

@@ -8,7 +8,7 @@ import { toTimestamp } from '../../domain/events/envelope.ts';
 import { API_KEY_OVERLAP_SECONDS_DEFAULT, SECOND_MS } from '../../domain/limits.ts';
 import {
   changeApiKey,
-  expiryAsked,
+  expiryOfNewKey,
   freshApiKeyId,
   keyInPurview,
   makeApiKey,
@@ -23,7 +23,6 @@ import { problem } from '../problem.ts';
 import { apiKeyParams, apiKeyRotateSchema, apiKeyWithTextSchema } from '../schemas/api-key.ts';
 import { noQuery } from '../schemas/common.ts';
 import { needsOrBootstrap } from '../security.ts';
-import { validationFailed } from '../validation.ts';
 
 const route = createRoute({
   method: 'post',
@@ -63,10 +62,8 @@ export function opsApiKeysRotate(app: App): void {
     const { merchant, scopes, name } = old;
     const refused = refuseMissingScopes(c, scopes);
     if (refused !== undefined) return refused;
-    const asked = expiryAsked(expiresAt, nowMs);
-    if (asked === 'past') {
-      return validationFailed(c, [{ in: 'body', pointer: '/expires_at', message: 'Must be in the future.' }]);
-    }
+    const expiresAtMs = await expiryOfNewKey(c, expiresAt, expiryOfSuccessor(old, nowMs), nowMs);
+    if (expiresAtMs instanceof Response) return expiresAtMs;
     if (apiKeySecret === undefined) return problem(c, 'api_keys_not_configured');
     const full = await refuseTooManyKeys(c, merchant);
     if (full !== undefined) return full;
@@ -76,7 +73,6 @@ export function opsApiKeysRotate(app: App): void {
     const id = freshApiKeyId();
     const subject = `${old.id} ${id} ${toTimestamp(oldUntilMs)}`;
     await audit(c, { actor, action: 'api_key.rotate', subject, reason, ...(merchant !== null && { merchant }) });
-    const expiresAtMs = asked ?? expiryOfSuccessor(old, nowMs);
     const key = { id, merchant, scopes, name, createdAtMs: nowMs, expiresAtMs, rotatedFrom: old.id };
     const made = await makeApiKey(c, apiKeySecret, key);
     await changeApiKey(c, old.id, (stub) => stub.expire(oldUntilMs));

@@ -45,7 +45,10 @@ export const apiKeyCreateSchema = z
       .refine((scopes) => new Set(scopes).size === scopes.length, 'Must name each scope once.')
       .openapi({ example: ['payments:write', 'payments:read'] }),
     name: referenceText.openapi({ description: 'For people: where it is used.', example: 'shop backend' }),
-    expires_at: expiresAt.openapi({ description: 'Absent: it counts until it is revoked.' }),
+    expires_at: expiresAt.openapi({
+      description:
+        'Absent: it counts until it is revoked, or for as long as the key that asks, which it never outlives.',
+    }),
     ...operatorFields,
   })
   .openapi('ApiKeyCreate');
@@ -63,7 +66,8 @@ export const apiKeyRotateSchema = z
         example: API_KEY_OVERLAP_SECONDS_DEFAULT,
       }),
     expires_at: expiresAt.openapi({
-      description: 'Of the new key. Absent: it lives as long as the old one was to; for ever, where that was so.',
+      description:
+        'Of the new key. Absent: it lives as long as the old one was to; for ever, where that was so. It never outlives the key that asks.',
     }),
     ...operatorFields,
   })

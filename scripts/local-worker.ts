@@ -12,6 +12,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { copyMigratedState } from './migrated-state.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
@@ -110,7 +111,7 @@ export async function startLocalWorker(
   const logTail = (): string => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
   closeSync(openSync(logFile, 'a'));
   try {
-    await applyMigrations(stateDirectory, env);
+    await copyMigratedState(stateDirectory, (made) => applyMigrations(made, env));
     signal.throwIfAborted();
     await start();
     const pid = (): number => child?.pid ?? 0;

@@ -45,7 +45,7 @@ let worker: LocalWorker | null = null;
 try {
   const [{ model } = { model: 'unknown' }] = cpus();
   say(`P7 chaos: kills=${kills} seed=${seed} machine="${cpus().length} x ${model}" node=${process.version}`);
-  worker = await startLocalWorker(PREFERRED_PORT, interrupted.signal);
+  worker = await startLocalWorker(PREFERRED_PORT, interrupted.signal, { isQuiet: true });
   say(`${worker.origin}, wrangler dev with process id ${worker.pid}`);
   say(`state: ${worker.stateDirectory}`);
   const violations = await chaos(worker);

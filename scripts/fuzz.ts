@@ -39,7 +39,9 @@ const { FUZZED_VARS, fuzz } = await import('./fuzz/run.ts');
 let worker: LocalWorker | null = null;
 try {
   worker =
-    values.url === undefined ? await startLocalWorker(DEFAULT_PORT, interrupted.signal, { vars: FUZZED_VARS }) : null;
+    values.url === undefined
+      ? await startLocalWorker(DEFAULT_PORT, interrupted.signal, { vars: FUZZED_VARS, isQuiet: true })
+      : null;
   const origin = worker?.origin ?? new URL(values.url ?? '').origin;
   say(bold(`fuzz: ${requests} requests, seed ${seed}, ${origin}`));
   const startedAtMs = Date.now();

@@ -67,6 +67,8 @@ export interface LocalWorkerOptions {
   readonly config?: string;
   /** Vars and secrets of the Worker, in the place of `.dev.vars`. */
   readonly vars?: Readonly<Record<string, string>>;
+  /** Only errors are written: wrangler's process works as long on the lines of a request as on the request. */
+  readonly isQuiet?: boolean;
 }
 
 /**
@@ -88,16 +90,18 @@ export async function startLocalWorker(
     X_LOCAL_OBSERVABILITY: 'false',
     // Its own too: a `wrangler dev` that runs beside it is not to be found or spoken to.
     WRANGLER_REGISTRY_PATH: join(directory, 'registry'),
-    WRANGLER_LOG_PATH: join(directory, 'logs'),
+    // Every line a second time, into a file of its own: what it says is in ours.
+    WRANGLER_WRITE_LOGS: 'false',
   };
   const origin = `http://localhost:${port}`;
   const stateDirectory = join(directory, 'state');
   const state = ['--persist-to', stateDirectory];
   const config = options.config === undefined ? [] : ['--config', options.config];
   const vars = options.vars === undefined ? [] : ['--env-file', writeVars(directory, options.vars)];
+  const quiet = options.isQuiet === true ? ['--log-level', 'error'] : [];
   let child: ChildProcess | null = null;
   const start = async (): Promise<void> => {
-    child = spawnWrangler(port, [...config, ...vars, ...state], env, logFile);
+    child = spawnWrangler(port, [...config, ...vars, ...state, ...quiet], env, logFile);
     await untilHealthy(origin, child, signal);
   };
   const stop = async (): Promise<void> => {

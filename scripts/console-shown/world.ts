@@ -28,7 +28,7 @@ const DATABASE = '/cdn-cgi/local/explorer/api/d1/database/00000000-0000-0000-000
 const READY_TIMEOUT_MS = 30_000;
 
 export async function startConsoleWorld(signal: AbortSignal): Promise<ConsoleWorld> {
-  const worker = await startLocalWorker(await anyFreePort(), signal);
+  const worker = await startLocalWorker(await anyFreePort(), signal, { isQuiet: true });
   try {
     const entries = Object.entries(TOKENS).map(
       async ([name, token]) => [name, await pay(worker, name, token)] as const,

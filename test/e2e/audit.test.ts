@@ -24,7 +24,7 @@ const START_TIMEOUT_MS = 90_000;
 let worker: LocalWorker | undefined;
 
 beforeAll(async () => {
-  worker = await startLocalWorker(8098, new AbortController().signal);
+  worker = await startLocalWorker(8098, new AbortController().signal, { isQuiet: true });
   const post = (path: string, key: string, body: string) =>
     fetch(`${running().origin}${path}`, {
       method: 'POST',

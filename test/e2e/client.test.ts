@@ -19,7 +19,7 @@ let connections = 0;
 const open = new Set<Socket>();
 
 beforeAll(async () => {
-  worker = await startLocalWorker(await anyFreePort(), new AbortController().signal);
+  worker = await startLocalWorker(await anyFreePort(), new AbortController().signal, { isQuiet: true });
   relay = createServer((client) => {
     connections += 1;
     open.add(client);

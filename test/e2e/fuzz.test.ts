@@ -19,7 +19,7 @@ let worker: LocalWorker;
 let document: OpenApiDocument;
 
 beforeAll(async () => {
-  worker = await startLocalWorker(PORT, new AbortController().signal, { vars: FUZZED_VARS });
+  worker = await startLocalWorker(PORT, new AbortController().signal, { vars: FUZZED_VARS, isQuiet: true });
   document = (await (await fetch(`${worker.origin}/openapi.json`)).json()) as OpenApiDocument;
 }, 120_000);
 afterAll(() => worker.stop());

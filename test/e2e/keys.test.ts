@@ -15,7 +15,7 @@ const WHY = ['--actor', 'jane', '--reason', 'a test'];
 let worker: LocalWorker | undefined;
 beforeAll(async () => {
   const vars = { MODE: 'sandbox', AUTH: 'required', API_KEY_SECRET };
-  worker = await startLocalWorker(await anyFreePort(), new AbortController().signal, { vars });
+  worker = await startLocalWorker(await anyFreePort(), new AbortController().signal, { vars, isQuiet: true });
 }, 90_000);
 afterAll(() => worker?.stop());
 

@@ -17,7 +17,7 @@ function commandsOf(path: string): string {
 }
 
 it('every command of docs/webhooks.md works, and what it sends verifies', async () => {
-  const worker = await startLocalWorker(await anyFreePort(), new AbortController().signal);
+  const worker = await startLocalWorker(await anyFreePort(), new AbortController().signal, { isQuiet: true });
   try {
     const script = commandsOf('docs/webhooks.md')
       .replaceAll(`localhost:${PORT_OF_DOC}`, `localhost:${worker.port}`)

@@ -65,7 +65,8 @@ export async function openConsole(browser: Browser, origin: string, options: Pag
 
 /** What axe finds on the page as it stands, one line each. */
 export async function axeFaults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
+  // Half a megabyte to read, and a page keeps it from view to view.
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(AXE);
   const { violations } = (await page.evaluate("axe.run({ resultTypes: ['violations'] })")) as {
     violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
   };

@@ -1,6 +1,6 @@
 /** What of a saga's effects stands, as a person who must decide is told: state by state, and each source of it by itself. */
 import { describe, expect, test } from 'vitest';
-import { HOUR_MS } from '../../src/domain/limits.ts';
+
 import type { PaymentData } from '../../src/domain/payment.ts';
 import type { RefundData } from '../../src/domain/refund.ts';
 import { paymentInForce, refundInForce } from '../../src/domain/saga/in-force.ts';

@@ -1,6 +1,6 @@
 /** A saga as the person sees it who must decide about it. */
 import { describe, expect, test } from 'vitest';
-import { HOUR_MS, SECOND_MS } from '../../src/domain/limits.ts';
+import { SECOND_MS } from '../../src/domain/limits.ts';
 import { PAYMENT_KIND, paymentView } from '../../src/domain/payment-view.ts';
 import { REFUND_KIND, refundView } from '../../src/domain/refund-view.ts';
 import { operatorView } from '../../src/domain/saga/operator-view.ts';

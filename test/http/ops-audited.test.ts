@@ -154,10 +154,13 @@ async function needingSomebody(): Promise<string> {
   return id;
 }
 
-/** A letter of a debit that is long done. */
+/** A letter of a debit that nobody awaits, and of no other's effect. */
 async function die(id: string): Promise<void> {
   const event = message('orchestrator.wallet.debit', ids.paid);
-  const body = { ...event, metadata: { ...event.metadata, merchant: 'default', mode: 'sandbox' } };
+  const body = {
+    ...event,
+    metadata: { ...event.metadata, merchant: 'default', mode: 'sandbox', message_deduplication_id: id },
+  };
   const batch = [{ id, timestamp: new Date(), attempts: 4, body }];
   await consumeDeadLetters(createMessageBatch('wallet-commands-dlq', batch), env);
 }

@@ -149,21 +149,17 @@ test('a dead look-up is asked again, by itself and by a redrive', async () => {
   expect(await chargeOf(id)).toMatchObject({ status: 'authorized', calls: { authorize: 1 } });
 });
 
-test('a dead void is not taken for done: its saga needs a person, and a redrive says so', async () => {
+test('a dead void is not taken for done: it is sent again, by itself and by a redrive', async () => {
   const walletId = await funded();
   killFirst('orchestrator.gateway.unauthorize');
   const { id } = await createPayment({ wallet_id: walletId, token: 'pm_sim_debit_fail' });
   const [dead] = await lettersOf(id);
-  await until(
-    () => json<{ saga_state: string }>(`/payments/${id}`),
-    (view) => view.saga_state === 'needs_attention',
-  );
+  await withoutAlarm(id);
+  expect(await json(`/payments/${id}`)).toMatchObject({ status: 'PENDING', saga_state: 'compensating' });
   heal();
-  expect(await redriveOne(dead?.id ?? '')).toMatchObject({
-    result: 'redriven',
-    outcome: 'no_longer_awaited',
-    owner_state: 'needs_attention',
-  });
+  expect(await redriveOne(dead?.id ?? '')).toMatchObject({ outcome: 'sent_again' });
+  expect(await terminal(id)).toMatchObject({ status: 'FAILED', failure: { code: 'debit_failed' } });
+  expect(await chargeOf(id)).toMatchObject({ status: 'voided', calls: { void: 1 } });
   expect((await wallet(walletId)).held).toBe(0);
 });
 

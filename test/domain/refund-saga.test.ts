@@ -96,6 +96,18 @@ describe('an unknown refund', () => {
     expect(refund.saga.state).toBe('needs_attention');
   });
 
+  test('that was nothing as the window closed is tried once more, and asked about no more: no circle of both', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'UNKNOWN');
+    refund.wait(73 * HOUR_MS);
+    refund.gateway('lookup', 'ABSENT');
+    expect(refund.saga.state).toBe('refunding');
+    refund.nowMs += SECOND_MS;
+    refund.gateway('refund', 'UNKNOWN');
+    expect(refund.wait(0).send).toEqual([]);
+    expect(refund.saga.state).toBe('needs_attention');
+  });
+
   test('that is pending waits for the callback', () => {
     const refund = new RefundDriver();
     refund.gateway('refund', 'PENDING');

@@ -265,11 +265,13 @@ export class Draft<State extends string, Data, Name extends string> {
     const spec = this.#spec(command.name);
     const giveUpAtMs = spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
     const isSpent = giveUpAtMs !== undefined && this.#context.nowMs >= giveUpAtMs;
-    // The last question is asked when the time is over, and not given up unasked.
-    const isUnasked = spec.waitMs !== undefined && command.attempts === 0;
-    if (!isSpent || isUnasked) this.#hand(command);
+    const isUnsent = command.attempts === 0;
+    // What was to be asked while there was time is asked, and not given up unasked; what comes up later is not.
+    const isAsked =
+      spec.waitMs !== undefined && isUnsent && command.dueAtMs <= (giveUpAtMs ?? Number.POSITIVE_INFINITY);
+    if (!isSpent || isAsked) this.#hand(command);
     // An effect that was only waiting for its time has provably reached nobody.
-    else this.#apply(spec, command.attempts === 0 ? 'not_sent' : 'spent', command, null);
+    else this.#apply(spec, isUnsent && spec.waitMs === undefined ? 'not_sent' : 'spent', command, null);
   }
 
   #issue(name: Name, afterMs = 0): void {
@@ -287,9 +289,9 @@ export class Draft<State extends string, Data, Name extends string> {
     this.#saga = { ...this.#saga, issued: { ...this.#saga.issued, [name]: before + 1 } };
     const askedBefore = before - (this.#saga.askedBefore?.[name] ?? 0);
     const waitMs = spec.waitMs?.(this.#context.policy, askedBefore) ?? afterMs;
-    const dueAtMs = this.#context.nowMs + waitMs;
-    const lastAtMs = spec.waitMs && spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
-    const waiting = { ...command, dueAtMs: Math.min(dueAtMs, lastAtMs ?? dueAtMs) };
+    const endMs = spec.waitMs && spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
+    const dueAtMs = Math.min(this.#context.nowMs + waitMs, endMs ?? Number.POSITIVE_INFINITY);
+    const waiting = { ...command, dueAtMs: Math.max(this.#context.nowMs, dueAtMs) };
     this.#saga = { ...this.#saga, pending: [...this.#saga.pending, waiting] };
     if (spec.waitMs === undefined && afterMs === 0) this.#hand(waiting);
   }

@@ -81,7 +81,7 @@ export type PaymentRequest = {
   reference?: string;
   /** Text by text; a key has 1 to 40 characters. */
   metadata?: Record<string, string>;
-  /** Undo rather than complete when this has passed before the wallet is debited. */
+  /** Undo rather than complete when this has passed before the wallet is debited; nobody is asked when it has passed before the payment begins. */
   deadline?: string;
 };
 

@@ -47,11 +47,15 @@ const route = createRoute({
       'Idempotent-Replayed': headers.idempotentReplayed,
       'Preference-Applied': headers.preferenceApplied,
     }),
-    201: jsonResponse('Created, and terminal within `Prefer: wait`.', paymentSchema, {
-      Location: headers.location,
-      'Idempotency-Status': headers.idempotencyStatus,
-      'Preference-Applied': headers.preferenceApplied,
-    }),
+    201: jsonResponse(
+      'Created, and terminal: within `Prefer: wait`, or at once where its `deadline` has passed.',
+      paymentSchema,
+      {
+        Location: headers.location,
+        'Idempotency-Status': headers.idempotencyStatus,
+        'Preference-Applied': headers.preferenceApplied,
+      },
+    ),
     202: jsonResponse('Created, or sent before and still running.', paymentSchema, {
       Location: headers.location,
       'Idempotency-Status': headers.idempotencyStatus,

@@ -45,7 +45,10 @@ export const paymentRequestSchema = z
     metadata: metadata.optional(),
     deadline: instant
       .optional()
-      .openapi({ description: 'Undo rather than complete when this has passed before the wallet is debited.' }),
+      .openapi({
+        description:
+          'Undo rather than complete when this has passed before the wallet is debited; nobody is asked when it has passed before the payment begins.',
+      }),
   })
   .openapi('PaymentRequest');
 

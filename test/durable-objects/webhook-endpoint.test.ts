@@ -312,7 +312,9 @@ describe('a disabled endpoint', () => {
   });
 
   test('keeps what is pending, through an eviction, and goes on with it when it is enabled', async () => {
-    const receiver = await new Receiver().answer({ status: 500 }, { status: 410 }, {});
+    // Asked to wait: a tenth of a second later it would race with the other.
+    const wait = { status: 503, headers: { 'retry-after': '86400' } };
+    const receiver = await new Receiver().answer(wait, { status: 410 }, {});
     const { id } = await made(receiver.url);
     await accept(id, 'pending');
     await until(

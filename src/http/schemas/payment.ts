@@ -43,12 +43,10 @@ export const paymentRequestSchema = z
     customer_id: clientId('cus-1').optional(),
     reference: referenceText.optional(),
     metadata: metadata.optional(),
-    deadline: instant
-      .optional()
-      .openapi({
-        description:
-          'Undo rather than complete when this has passed before the wallet is debited; nobody is asked when it has passed before the payment begins.',
-      }),
+    deadline: instant.optional().openapi({
+      description:
+        'Undo rather than complete when this has passed before the wallet is debited; nobody is asked when it has passed before the payment begins.',
+    }),
   })
   .openapi('PaymentRequest');
 

@@ -117,8 +117,11 @@ function refusedByWallet({ wallet }: Snapshot, request: WalletCommand | Deposit)
   return wallet.currency === request.currency ? null : refused('currency_mismatch');
 }
 
-/** A frozen wallet refuses only this: were what ends refused too, a freeze would leave sagas to a person (decision 0084). */
-function begins(request: WalletCommand | Deposit): boolean {
+/**
+ * A hold or a deposit: all that a frozen wallet and a full one refuse. Were what ends refused too, a freeze would leave sagas to a
+ * person (decision 0084).
+ */
+export function begins(request: WalletCommand | Deposit): boolean {
   return !('type' in request) || request.type === 'hold';
 }
 

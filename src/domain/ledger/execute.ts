@@ -10,6 +10,7 @@ import { WALLET_COMMANDS_MAX } from '../limits.ts';
 import { isCurrency } from '../money.ts';
 import type { Deposit, WalletCommand, WalletOutcome } from '../rpc.ts';
 import {
+  begins,
   contentOf,
   type Decision,
   decide,
@@ -190,8 +191,7 @@ function settle(
   };
   const effect = { ...unsealed, hash: effectHash(unsealed) };
   // A full wallet refuses every hold and deposit that it does not know: it need not keep, in the room that is left, which.
-  const begins = !('type' in request) || request.type === 'hold';
-  if (!(isRefused && begins && store.isFull())) store.appendEffect(effect);
+  if (!(isRefused && begins(request) && store.isFull())) store.appendEffect(effect);
   return effect;
 }
 

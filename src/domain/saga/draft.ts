@@ -86,11 +86,9 @@ export class Draft<State extends string, Data, Name extends string> {
     if (command === undefined) return;
     const spec = this.#spec(command.name);
     // The death of one sending says nothing of another that is out. What a person would be asked about is tried for its whole budget
-    // (decision 0087); of the rest, what became of it is asked at once.
-    const giveUpAtMs =
-      spec.waitMs === undefined ? spec.giveUpAtMs?.(this.#saga, command, this.#context.policy) : undefined;
-    const isOver = giveUpAtMs !== undefined && (spec.retriable !== true || this.#context.nowMs >= giveUpAtMs);
-    if (isOver && command.allHeard) this.#apply(spec, 'spent', command, null);
+    // (decision 0088); of the rest, what became of it is asked at once.
+    const mayEnd = spec.giveUpAtMs !== undefined && spec.waitMs === undefined && command.allHeard;
+    if (mayEnd && (spec.retriable !== true || this.#isOver(spec, command))) this.#apply(spec, 'spent', command, null);
     else this.#replace(command, { ...command, dueAtMs: this.#context.nowMs + this.#backoffMs(command) });
   }
 
@@ -247,8 +245,7 @@ export class Draft<State extends string, Data, Name extends string> {
 
   #tryAgain(spec: CommandSpec<Data, Name>, command: PendingCommand<Name>, outcome: Outcome | null): void {
     if (spec.waitMs !== undefined) {
-      const giveUpAtMs = spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
-      if (giveUpAtMs !== undefined && this.#context.nowMs >= giveUpAtMs) {
+      if (this.#isOver(spec, command)) {
         this.#apply(spec, 'spent', command, null);
         return;
       }
@@ -263,13 +260,10 @@ export class Draft<State extends string, Data, Name extends string> {
 
   #wake(command: PendingCommand<Name>): void {
     const spec = this.#spec(command.name);
-    const giveUpAtMs = spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
-    const isSpent = giveUpAtMs !== undefined && this.#context.nowMs >= giveUpAtMs;
     const isUnsent = command.attempts === 0;
     // What was to be asked while there was time is asked, and not given up unasked; what comes up later is not.
-    const isAsked =
-      spec.waitMs !== undefined && isUnsent && command.dueAtMs <= (giveUpAtMs ?? Number.POSITIVE_INFINITY);
-    if (!isSpent || isAsked) this.#hand(command);
+    const isAsked = spec.waitMs !== undefined && isUnsent && command.dueAtMs <= this.#giveUpAtMs(spec, command);
+    if (isAsked || !this.#isOver(spec, command)) this.#hand(command);
     // An effect that was only waiting for its time has provably reached nobody.
     else this.#apply(spec, isUnsent && spec.waitMs === undefined ? 'not_sent' : 'spent', command, null);
   }
@@ -289,9 +283,9 @@ export class Draft<State extends string, Data, Name extends string> {
     this.#saga = { ...this.#saga, issued: { ...this.#saga.issued, [name]: before + 1 } };
     const askedBefore = before - (this.#saga.askedBefore?.[name] ?? 0);
     const waitMs = spec.waitMs?.(this.#context.policy, askedBefore) ?? afterMs;
-    const endMs = spec.waitMs && spec.giveUpAtMs?.(this.#saga, command, this.#context.policy);
-    const dueAtMs = Math.min(this.#context.nowMs + waitMs, endMs ?? Number.POSITIVE_INFINITY);
-    const waiting = { ...command, dueAtMs: Math.max(this.#context.nowMs, dueAtMs) };
+    const endMs = spec.waitMs === undefined ? Number.POSITIVE_INFINITY : this.#giveUpAtMs(spec, command);
+    const dueAtMs = Math.max(this.#context.nowMs, Math.min(this.#context.nowMs + waitMs, endMs));
+    const waiting = { ...command, dueAtMs };
     this.#saga = { ...this.#saga, pending: [...this.#saga.pending, waiting] };
     if (spec.waitMs === undefined && afterMs === 0) this.#hand(waiting);
   }
@@ -373,6 +367,15 @@ export class Draft<State extends string, Data, Name extends string> {
   #replace(command: PendingCommand<Name>, by: PendingCommand<Name>): void {
     const pending = this.#saga.pending.map((candidate) => (candidate === command ? by : candidate));
     this.#saga = { ...this.#saga, pending };
+  }
+
+  /** Infinity: it is tried for as long as it takes. */
+  #giveUpAtMs(spec: CommandSpec<Data, Name>, command: PendingCommand<Name>): number {
+    return spec.giveUpAtMs?.(this.#saga, command, this.#context.policy) ?? Number.POSITIVE_INFINITY;
+  }
+
+  #isOver(spec: CommandSpec<Data, Name>, command: PendingCommand<Name>): boolean {
+    return this.#context.nowMs >= this.#giveUpAtMs(spec, command);
   }
 
   #backoffMs(command: PendingCommand<Name>): number {

@@ -2,6 +2,7 @@
  * Pure: the payment saga as one table over the engine, and nothing else of it: read it next to docs/saga.md, which is
  * made from it. The pivot is `debiting` (for cards, `capturing`): before it the saga can turn back, after it only on.
  */
+import { groupIdOf } from '../events/envelope.ts';
 import type { PaymentData } from '../payment.ts';
 import type { CreatePayment } from '../rpc.ts';
 import { begin } from './engine.ts';
@@ -261,7 +262,7 @@ export function beginPayment(data: PaymentData, context: StepContext): PaymentSt
 
 export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> = {
   classify: classifyForPayment,
-  group: (data) => ({ groupId: `payment_${data.paymentId}`, entityId: data.paymentId, paymentId: data.paymentId }),
+  group: (data) => ({ groupId: groupIdOf(data.paymentId), entityId: data.paymentId, paymentId: data.paymentId }),
   scope: (data) => data.scope,
   idempotencyKey: (data) => data.idempotencyKey,
   touch: (data, nowMs) => ({ ...data, updatedAtMs: nowMs }),

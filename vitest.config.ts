@@ -29,6 +29,11 @@ function workersRuntime(vars: Record<string, string>, main = './test/support/wor
   }));
 }
 
+/** For a test and for what comes before it: payments that a hook begins wait for the same alarms as a test's. */
+function within(milliseconds: number) {
+  return { testTimeout: milliseconds, hookTimeout: milliseconds };
+}
+
 /** Traces are exported to this collector: a receiver by its name, or an address. */
 function tracesProject(name: string, include: string, collector: string, vars: Record<string, string>, alone = {}) {
   return {
@@ -38,7 +43,7 @@ function tracesProject(name: string, include: string, collector: string, vars: R
       include: [include],
       globalSetup: ['test/support/webhook-receivers.ts'],
       setupFiles: ['test/support/setup.ts'],
-      testTimeout: 60_000,
+      ...within(60_000),
       ...alone,
     },
   };
@@ -76,7 +81,7 @@ function workersProject(
       // Real HTTP on loopback: for the adapters to real providers, and receivers of webhooks.
       globalSetup: ['test/gateway/support/provider-servers.ts', 'test/support/webhook-receivers.ts'],
       setupFiles: ['test/support/setup.ts'],
-      testTimeout: 60_000,
+      ...within(60_000),
     },
   };
 }
@@ -138,7 +143,7 @@ export default defineConfig({
           name: 'domain',
           include: ['test/{client,documents,domain}/**/*.test.ts', 'test/simulation/canaries.test.ts'],
           environment: 'node',
-          testTimeout: 120_000,
+          ...within(120_000),
         },
       },
       {
@@ -151,7 +156,7 @@ export default defineConfig({
           name: 'simulation',
           include: ['test/simulation/simulation.test.ts'],
           environment: 'node',
-          testTimeout: 900_000,
+          ...within(900_000),
           ...ALONE,
         },
       },
@@ -175,7 +180,7 @@ export default defineConfig({
           name: 'stories',
           include: ['test/stories/**/*.test.ts', 'test/contention/dead-letters.flow.test.ts'],
           setupFiles: ['test/support/setup.ts'],
-          testTimeout: 120_000,
+          ...within(120_000),
         },
       },
       {
@@ -186,7 +191,7 @@ export default defineConfig({
           name: 'contention',
           include: ['test/contention/contention.flow.test.ts'],
           setupFiles: ['test/support/setup.ts'],
-          testTimeout: 120_000,
+          ...within(120_000),
           ...LONG,
         },
       },
@@ -206,7 +211,7 @@ export default defineConfig({
           name: 'crashes',
           include: ['test/crashes/**/*.test.ts'],
           setupFiles: ['test/support/setup.ts'],
-          testTimeout: process.env.CRASH_PAIRS === 'all' ? 7_200_000 : 900_000,
+          ...within(process.env.CRASH_PAIRS === 'all' ? 7_200_000 : 900_000),
           ...LONG,
         },
       },
@@ -216,7 +221,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           environment: 'node',
-          testTimeout: 120_000,
+          ...within(120_000),
           maxWorkers: 3,
           sequence: { groupOrder: 3 },
         },

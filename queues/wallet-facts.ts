@@ -4,8 +4,8 @@
  */
 import type { EventPayload } from '../src/domain/events/catalogue.ts';
 import type { Event } from '../src/domain/events/decode.ts';
-import type { WalletCommand, WalletOutcome } from '../src/domain/rpc.ts';
 import type { Fact } from '../src/domain/saga/outcome.ts';
+import type { WalletCommand, WalletOutcome } from '../src/domain/wallet-rpc.ts';
 
 export const WALLET_COMMAND_TYPES = [
   'orchestrator.wallet.hold_funds',

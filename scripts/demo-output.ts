@@ -6,7 +6,7 @@ import { CATALOGUE, isEventType } from '../src/domain/events/catalogue.ts';
 import type { Envelope } from '../src/domain/events/envelope.ts';
 import { formatMinor } from '../src/domain/money.ts';
 import type { PaymentView } from '../src/domain/payment.ts';
-import type { EntryView, WalletView } from '../src/domain/rpc.ts';
+import type { EntryView, WalletView } from '../src/domain/wallet-rpc.ts';
 
 // https://no-color.org: any value but the empty one.
 const COLOURED = process.stdout.isTTY === true && !process.env.NO_COLOR;

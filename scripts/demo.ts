@@ -10,7 +10,7 @@ import type { EventType } from '../src/domain/events/catalogue.ts';
 import type { Envelope } from '../src/domain/events/envelope.ts';
 import type { PaymentView } from '../src/domain/payment.ts';
 import type { RefundView } from '../src/domain/refund.ts';
-import type { EntryView, WalletView } from '../src/domain/rpc.ts';
+import type { EntryView, WalletView } from '../src/domain/wallet-rpc.ts';
 import { readCommandLine } from './command-line.ts';
 import { bold, dim, green, paymentLine, red, say, timelineLine, walletTable } from './demo-output.ts';
 import { anyFreePort, DEFAULT_PORT, type LocalWorker, ROOT, startLocalWorker } from './local-worker.ts';

@@ -3,7 +3,9 @@
  * the namespace did not mint leads nowhere, with no stub made and no storage touched. A stub that threw is broken: take a fresh one.
  */
 import { hexFromPublicId, type Scope, walletObjectName } from './domain/ids.ts';
-import type { PaymentSagaRpc, RedriveRpc, RefundSagaRpc, SagaRpc, WalletRpc } from './domain/rpc.ts';
+import type { RedriveRpc } from './domain/redrive-rpc.ts';
+import type { PaymentSagaRpc, RefundSagaRpc, SagaRpc } from './domain/saga-rpc.ts';
+import type { WalletRpc } from './domain/wallet-rpc.ts';
 import { WEBHOOK_ENDPOINT_ID_PATTERN, webhookEndpointObjectName } from './domain/webhook.ts';
 import type { WebhookEndpointRpc } from './domain/webhook-rpc.ts';
 

@@ -8,15 +8,15 @@ import { publicIdFromHex, type Scope } from '../../src/domain/ids.ts';
 import type { PaymentData } from '../../src/domain/payment.ts';
 import { reserveRefund, settleRefund } from '../../src/domain/payment-refunds.ts';
 import { PAYMENT_KIND } from '../../src/domain/payment-view.ts';
+import { beginPayment, paymentDataOf } from '../../src/domain/saga/payment-saga.ts';
+import type { PaymentCommand, PaymentState } from '../../src/domain/saga/payment-types.ts';
 import type {
   CreatePayment,
   CreateResult,
   PaymentSagaRpc,
   RefundReservation,
   RefundSettlement,
-} from '../../src/domain/rpc.ts';
-import { beginPayment, paymentDataOf } from '../../src/domain/saga/payment-saga.ts';
-import type { PaymentCommand, PaymentState } from '../../src/domain/saga/payment-types.ts';
+} from '../../src/domain/saga-rpc.ts';
 import { SagaHost } from '../saga/saga-host.ts';
 import { SagaObject } from '../saga/saga-object.ts';
 

@@ -11,7 +11,7 @@ import {
 } from '../../src/domain/reconciliation/books.ts';
 import type { Lists } from '../../src/domain/reconciliation/reconcile.ts';
 import { ledgerSpans } from '../../src/domain/reconciliation/spans.ts';
-import type { PaymentEntriesResult, WalletRpc } from '../../src/domain/rpc.ts';
+import type { PaymentEntriesResult, WalletRpc } from '../../src/domain/wallet-rpc.ts';
 import { refundsOf } from '../../src/read-model/reconciled-rows.ts';
 import { type Calls, walletStub } from '../../src/stubs.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';

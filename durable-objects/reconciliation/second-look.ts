@@ -15,7 +15,7 @@ import type { Difference } from '../../src/domain/reconciliation/difference.ts';
 import type { ReconciliationPlan } from '../../src/domain/reconciliation/plan.ts';
 import { type Comparison, type Lists, reconcile, type Scope } from '../../src/domain/reconciliation/reconcile.ts';
 import { completedMinor } from '../../src/domain/reconciliation/refunds.ts';
-import type { ReadRowResult } from '../../src/domain/rpc.ts';
+import type { ReadRowResult } from '../../src/domain/saga-rpc.ts';
 import { providerKey } from '../../src/gateway/keys.ts';
 import { PROVIDER_CALLS_AT_ONCE_MAX } from '../../src/gateway/limits.ts';
 import type { LookupAnswer, LookupRequest } from '../../src/gateway/provider.ts';

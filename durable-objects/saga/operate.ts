@@ -4,11 +4,11 @@
  */
 import type { Scope } from '../../src/domain/ids.ts';
 import { ALARM_LATE_MS, ALARM_RINGING_MS } from '../../src/domain/limits.ts';
-import type { InspectResult, JudgeResult, MoveResult, PokeResult } from '../../src/domain/rpc.ts';
 import { judgeMove } from '../../src/domain/saga/operator.ts';
 import { operatorView } from '../../src/domain/saga/operator-view.ts';
 import { isDue, type SagaData } from '../../src/domain/saga/record.ts';
 import type { OperatorMove } from '../../src/domain/saga/table.ts';
+import type { InspectResult, JudgeResult, MoveResult, PokeResult } from '../../src/domain/saga-rpc.ts';
 import type { SagaHost } from './saga-host.ts';
 
 type Host<State extends string, Data extends SagaData, Name extends string> = SagaHost<State, Data, Name>;

@@ -1,9 +1,9 @@
 /** What a saga's host is made of, and what it takes and answers when a key is claimed: types only. Used by the shells. */
 import type { Scope } from '../../src/domain/ids.ts';
 import type { Publication } from '../../src/domain/messages.ts';
-import type { Trace } from '../../src/domain/rpc.ts';
 import type { SagaData, SagaKind } from '../../src/domain/saga/record.ts';
 import type { PendingCommand } from '../../src/domain/saga/table.ts';
+import type { Trace } from '../../src/domain/saga-rpc.ts';
 
 /** The part of a publication that says what the entity amounts to now. */
 export type RowPart = Pick<Publication, 'payment' | 'refund'>;

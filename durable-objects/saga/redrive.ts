@@ -4,7 +4,7 @@
  * shells (`saga-object.ts`), over the host.
  */
 import type { Scope } from '../../src/domain/ids.ts';
-import type { Redrivable, RedriveResult, Standing } from '../../src/domain/rpc.ts';
+import type { Redrivable, RedriveResult, Standing } from '../../src/domain/redrive-rpc.ts';
 import { type SagaData, stillAwaits } from '../../src/domain/saga/record.ts';
 import type { SagaHost } from './saga-host.ts';
 

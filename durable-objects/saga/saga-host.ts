@@ -10,7 +10,6 @@ import { differingFields } from '../../src/domain/idempotency.ts';
 import type { Scope } from '../../src/domain/ids.ts';
 import { DAY_MS, MINUTE_MS, WAITERS_MAX } from '../../src/domain/limits.ts';
 import { readLiveRequest } from '../../src/domain/live.ts';
-import type { Acknowledgement, Delivered, RetireResult, Trace } from '../../src/domain/rpc.ts';
 import { isPending, step } from '../../src/domain/saga/engine.ts';
 import { messagesOf, runsOf } from '../../src/domain/saga/publication.ts';
 import {
@@ -31,6 +30,7 @@ import {
 } from '../../src/domain/saga/record.ts';
 import type { PendingCommand, Step, StepContext, StepInput } from '../../src/domain/saga/table.ts';
 import { retentionVerdict, tombstoneOf } from '../../src/domain/saga/tombstone.ts';
+import type { Acknowledgement, Delivered, RetireResult, Trace } from '../../src/domain/saga-rpc.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
 import { sendCommands, sendPublication } from './dispatch.ts';
 import { LiveStreams } from './live.ts';

@@ -7,6 +7,10 @@ import { DurableObject } from 'cloudflare:workers';
 import type { Spent } from '../../src/domain/cost/spent.ts';
 import type { Scope } from '../../src/domain/ids.ts';
 import { LIVE_REFUSED_CODE } from '../../src/domain/live.ts';
+import type { Redrivable, RedriveResult, Standing } from '../../src/domain/redrive-rpc.ts';
+import type { Outcome } from '../../src/domain/saga/outcome.ts';
+import type { SagaData } from '../../src/domain/saga/record.ts';
+import type { OperatorMove } from '../../src/domain/saga/table.ts';
 import type {
   Acknowledgement,
   Delivered,
@@ -20,16 +24,10 @@ import type {
   ReadEventsResult,
   ReadRowResult,
   ReadSagaResult,
-  Redrivable,
-  RedriveResult,
   RetireResult,
   SagaRpc,
-  Standing,
   StoredCommits,
-} from '../../src/domain/rpc.ts';
-import type { Outcome } from '../../src/domain/saga/outcome.ts';
-import type { SagaData } from '../../src/domain/saga/record.ts';
-import type { OperatorMove } from '../../src/domain/saga/table.ts';
+} from '../../src/domain/saga-rpc.ts';
 import { inspect, judge, makeMove, poke } from './operate.ts';
 import { redrive, standing } from './redrive.ts';
 import type { SagaHost } from './saga-host.ts';

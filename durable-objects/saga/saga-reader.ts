@@ -8,6 +8,9 @@ import type { Envelope } from '../../src/domain/events/envelope.ts';
 import type { Scope } from '../../src/domain/ids.ts';
 import { STORED_COMMITS_MAX } from '../../src/domain/limits.ts';
 import type { Publication } from '../../src/domain/messages.ts';
+import { type Run, runsOf } from '../../src/domain/saga/publication.ts';
+import { expiresAtMs, type SagaData, type SagaRecord } from '../../src/domain/saga/record.ts';
+import { isOwnedBy } from '../../src/domain/saga/tombstone.ts';
 import type {
   DescribeKeyResult,
   PublicationPage,
@@ -16,10 +19,7 @@ import type {
   ReadRowResult,
   ReadSagaResult,
   StoredCommits,
-} from '../../src/domain/rpc.ts';
-import { type Run, runsOf } from '../../src/domain/saga/publication.ts';
-import { expiresAtMs, type SagaData, type SagaRecord } from '../../src/domain/saga/record.ts';
-import { isOwnedBy } from '../../src/domain/saga/tombstone.ts';
+} from '../../src/domain/saga-rpc.ts';
 import { SagaCost } from './cost.ts';
 import type { HostOptions } from './options.ts';
 import { SagaStore } from './store.ts';

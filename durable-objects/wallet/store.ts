@@ -15,7 +15,7 @@ import {
 } from '../../src/domain/ledger/entry.ts';
 import type { LedgerStore, StoredWallet } from '../../src/domain/ledger/execute.ts';
 import { HOLDS_SNAPSHOT_ENTRIES, WALLET_SIZE_BYTES_MAX } from '../../src/domain/limits.ts';
-import type { EntryType } from '../../src/domain/rpc.ts';
+import type { EntryType } from '../../src/domain/wallet-rpc.ts';
 import type { SizedSql } from '../storage-meter.ts';
 import { hasSchema, migrate } from './schema.ts';
 

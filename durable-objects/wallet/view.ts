@@ -8,7 +8,7 @@ import type { StoredWallet } from '../../src/domain/ledger/execute.ts';
 import { WALLET_HOLDS_LISTED_MAX } from '../../src/domain/limits.ts';
 import type { WalletRow } from '../../src/domain/messages.ts';
 import type { LedgerLine } from '../../src/domain/reconciliation/books.ts';
-import type { BalanceAt, EntryView, WalletView } from '../../src/domain/rpc.ts';
+import type { BalanceAt, EntryView, WalletView } from '../../src/domain/wallet-rpc.ts';
 
 export function walletView(wallet: StoredWallet, head: LedgerEntry | null, holds: OpenHolds): WalletView {
   const { available, held, settled, external, version } = balanceAfter(head);

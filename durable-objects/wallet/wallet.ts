@@ -31,7 +31,7 @@ import type {
   WalletOutcome,
   WalletRpc,
   WalletView,
-} from '../../src/domain/rpc.ts';
+} from '../../src/domain/wallet-rpc.ts';
 import { errorText, logLine } from '../../src/telemetry/log.ts';
 import { StorageMeter } from '../storage-meter.ts';
 import { WalletStore } from './store.ts';

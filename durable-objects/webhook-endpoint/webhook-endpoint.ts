@@ -6,8 +6,8 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Scope } from '../../src/domain/ids.ts';
 import { HOUR_MS, WEBHOOK_PENDING_MAX, WEBHOOK_RETENTION_MS, WEBHOOK_SECRET_BYTES } from '../../src/domain/limits.ts';
+import type { Redrivable, RedriveResult, Standing } from '../../src/domain/redrive-rpc.ts';
 import { backoffMs } from '../../src/domain/retry.ts';
-import type { Redrivable, RedriveResult, Standing } from '../../src/domain/rpc.ts';
 import {
   type DeliveryKey,
   type DeliveryTotals,

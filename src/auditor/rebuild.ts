@@ -4,7 +4,8 @@
  * runs that are new, so a record of any state, an empty one too, ends up complete. Called by POST /ops/rebuild.
  */
 import { SAGA_COMMITS_MAX, STORED_COMMITS_MAX } from '../domain/limits.ts';
-import type { PublicationPage, WalletRpc } from '../domain/rpc.ts';
+import type { PublicationPage } from '../domain/saga-rpc.ts';
+import type { WalletRpc } from '../domain/wallet-rpc.ts';
 import { recordPublications } from '../read-model/record-publications.ts';
 import { enterWallets } from '../read-model/wallets.ts';
 import { asCalls, type Calls, sagaStub } from '../stubs.ts';

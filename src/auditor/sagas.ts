@@ -9,8 +9,8 @@ import { groupIdOf } from '../domain/events/envelope.ts';
 import { SAGA_COMMITS_MAX, STORED_COMMITS_MAX } from '../domain/limits.ts';
 import { PAYMENT_KIND } from '../domain/payment-view.ts';
 import { REFUND_KIND } from '../domain/refund-view.ts';
-import type { SagaRpc, StoredCommits } from '../domain/rpc.ts';
 import type { StoredCommit } from '../domain/saga/seal.ts';
+import type { SagaRpc, StoredCommits } from '../domain/saga-rpc.ts';
 import { recordedSaga, type SagaTable } from '../read-model/audit.ts';
 import { type Calls, sagaStub } from '../stubs.ts';
 

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { envelopeSchema } from './events/envelope.ts';
 import type { Scope } from './ids.ts';
 import { publicationSchema, type RecordMessage } from './messages.ts';
-import type { Redrivable } from './rpc.ts';
+import type { Redrivable } from './redrive-rpc.ts';
 
 export const DEAD_LETTER_STATUSES = ['present', 'redriven', 'discarded'] as const;
 export type DeadLetterStatus = (typeof DEAD_LETTER_STATUSES)[number];

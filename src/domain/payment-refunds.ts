@@ -4,11 +4,11 @@
  */
 import { REFUNDS_IN_FORCE_MAX, REFUNDS_PER_PAYMENT_MAX } from './limits.ts';
 import type { PaymentData, PaymentRefund } from './payment.ts';
-import type { RefundReservation, RefundSettlement } from './rpc.ts';
 import { annotate } from './saga/engine.ts';
 import { PAYMENT_SAGA } from './saga/payment-saga.ts';
 import type { PaymentSagaValue, PaymentStep } from './saga/payment-types.ts';
 import type { StepContext } from './saga/table.ts';
+import type { RefundReservation, RefundSettlement } from './saga-rpc.ts';
 
 /**
  * Reserves for a refund. Checks, in order: known refund (the same answer again) → the payment is completed → something is

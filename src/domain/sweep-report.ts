@@ -2,7 +2,7 @@
  * Pure: what one run of the sweeper found, counted and, up to a bound, named. Filled by the sweeper; shown to operators as it
  * is stored.
  */
-import type { PokeResult } from './rpc.ts';
+import type { PokeResult } from './saga-rpc.ts';
 import { OUTBOX_STALE_MS, SWEEP_FINDINGS_MAX } from './sweep-policy.ts';
 
 /**

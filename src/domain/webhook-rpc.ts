@@ -4,7 +4,7 @@
  * was never created, which answers `not_found`.
  */
 import type { Scope } from './ids.ts';
-import type { RedriveRpc } from './rpc.ts';
+import type { RedriveRpc } from './redrive-rpc.ts';
 import type { DeliveryKey, WebhookEndpointView, WebhookEventType } from './webhook.ts';
 import type { DeliveryView, Notification } from './webhook-delivery.ts';
 

@@ -3,7 +3,7 @@
  * payments and refunds. Called by the routes that create them.
  */
 import { PREFER_WAIT_SECONDS_MAX } from '../domain/limits.ts';
-import type { CreateResult } from '../domain/rpc.ts';
+import type { CreateResult } from '../domain/saga-rpc.ts';
 import type { AppContext } from './context.ts';
 import { problem } from './problem.ts';
 

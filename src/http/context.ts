@@ -7,7 +7,7 @@ import type { Context } from 'hono';
 import type { Config } from '../config.ts';
 import type { KeyScope, Purview, Role } from '../domain/api-key.ts';
 import type { Scope } from '../domain/ids.ts';
-import type { Trace } from '../domain/rpc.ts';
+import type { Trace } from '../domain/saga-rpc.ts';
 import type { RateLimitName } from './rate-limits.ts';
 
 /** The API key that a request was made with. */

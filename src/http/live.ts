@@ -8,7 +8,7 @@ import type { ApiErrorCode } from '../domain/errors.ts';
 import type { Envelope } from '../domain/events/envelope.ts';
 import { LIVE_KEEP_ALIVE_MS, LIVE_RECONNECT_MS, LIVE_STREAM_MAX_AGE_MS } from '../domain/limits.ts';
 import { LIVE_ENDED_HEADER, liveRequest } from '../domain/live.ts';
-import type { SagaRpc } from '../domain/rpc.ts';
+import type { SagaRpc } from '../domain/saga-rpc.ts';
 import { isStillLetIn } from './api-keys.ts';
 import type { AppContext } from './context.ts';
 import { callObject, type Reach } from './objects.ts';

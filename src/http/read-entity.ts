@@ -4,7 +4,7 @@
  * Called by the routes that read one.
  */
 import { costView } from '../domain/cost/view.ts';
-import type { ReadCostResult, ReadSagaResult, SagaRpc } from '../domain/rpc.ts';
+import type { ReadCostResult, ReadSagaResult, SagaRpc } from '../domain/saga-rpc.ts';
 import { recordedBody } from '../read-model/recorded.ts';
 import type { AppContext } from './context.ts';
 import { lacks } from './middleware/authorization.ts';

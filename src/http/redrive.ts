@@ -6,7 +6,7 @@
 import { redrivableOf } from '../domain/dead-letter.ts';
 import { entityOf } from '../domain/events/envelope.ts';
 import type { Scope } from '../domain/ids.ts';
-import type { RedriveOutcome } from '../domain/rpc.ts';
+import type { RedriveOutcome } from '../domain/redrive-rpc.ts';
 import { type DeadLetterRow, noteRedrives, type Resolver, readDeadLetters } from '../read-model/dead-letters.ts';
 import { ownerStub } from '../stubs.ts';
 import { errorText, logLine } from '../telemetry/log.ts';

@@ -5,8 +5,9 @@
 import type { ApiErrorCode } from '../domain/errors.ts';
 import type { Scope } from '../domain/ids.ts';
 import { MOVE_WAIT_MS, PAGE_LIMIT_MAX } from '../domain/limits.ts';
-import type { EntryView, SagaRpc } from '../domain/rpc.ts';
 import type { OperatorMove } from '../domain/saga/table.ts';
+import type { SagaRpc } from '../domain/saga-rpc.ts';
+import type { EntryView } from '../domain/wallet-rpc.ts';
 import { audit } from './audit.ts';
 import type { AppContext } from './context.ts';
 import { callObject, type Reach, sagaOfEntity, walletOf } from './objects.ts';

@@ -6,7 +6,7 @@
 import type { Purview } from '../domain/api-key.ts';
 import { DEAD_LETTER_SERIES, type DeadLetterStatus } from '../domain/dead-letter.ts';
 import type { Scope } from '../domain/ids.ts';
-import type { RedriveOutcome } from '../domain/rpc.ts';
+import type { RedriveOutcome } from '../domain/redrive-rpc.ts';
 import { type Conditions, listRows, type PagePosition, type RowsPage } from './pages.ts';
 
 /** A letter without its body, and what became of it. */

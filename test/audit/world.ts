@@ -7,8 +7,8 @@ import type { Finding } from '../../src/domain/audit/finding.ts';
 import { walletObjectName } from '../../src/domain/ids.ts';
 import { DAY_MS } from '../../src/domain/limits.ts';
 import type { RefundView } from '../../src/domain/refund.ts';
-import type { WalletCommand } from '../../src/domain/rpc.ts';
 import type { SagaRecord } from '../../src/domain/saga/record.ts';
+import type { WalletCommand } from '../../src/domain/wallet-rpc.ts';
 import { sagaStub } from '../../src/stubs.ts';
 import { call, createPayment, freshKey, json, openWallet, terminal, until } from '../support/payments.ts';
 

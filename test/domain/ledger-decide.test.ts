@@ -11,7 +11,7 @@ import {
   type StoredEffect,
 } from '../../src/domain/ledger/decide.ts';
 import { AMOUNT_MINOR_MAX, WALLET_OPEN_HOLDS_MAX } from '../../src/domain/limits.ts';
-import type { Deposit, WalletCommand } from '../../src/domain/rpc.ts';
+import type { Deposit, WalletCommand } from '../../src/domain/wallet-rpc.ts';
 import { command, HOLD_TTL_MS, NOW_MS } from './ledger/builders.ts';
 
 const TYPES = ['hold', 'debit', 'release', 'credit', 'reverse', 'deposit'] as const;

@@ -10,7 +10,7 @@ import {
   WALLET_COMMANDS_MAX,
   WALLET_OPEN_HOLDS_MAX,
 } from '../../src/domain/limits.ts';
-import { ENTRY_TYPES } from '../../src/domain/rpc.ts';
+import { ENTRY_TYPES } from '../../src/domain/wallet-rpc.ts';
 import { command, everyEntryType, execute, funded, HOLD_TTL_MS, NOW_MS, OWNER } from './ledger/builders.ts';
 import { MemoryStore } from './ledger/memory-store.ts';
 

@@ -1,7 +1,7 @@
 /** What a run of the sweeper tells of what it found, and the bounds that it keeps. */
 import { describe, expect, test } from 'vitest';
 import { MINUTE_MS } from '../../src/domain/limits.ts';
-import type { PokeResult } from '../../src/domain/rpc.ts';
+import type { PokeResult } from '../../src/domain/saga-rpc.ts';
 import {
   HOLD_OVERDUE_MS,
   LOOK_AGAIN_MS,

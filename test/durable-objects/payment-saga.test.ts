@@ -5,7 +5,7 @@ import { fingerprint } from '../../src/domain/idempotency.ts';
 import { sagaObjectName } from '../../src/domain/ids.ts';
 import { RETENTION_MS } from '../../src/domain/limits.ts';
 import type { PaymentRequest } from '../../src/domain/payment.ts';
-import type { CreatePayment, ReadEventsResult } from '../../src/domain/rpc.ts';
+import type { CreatePayment, ReadEventsResult } from '../../src/domain/saga-rpc.ts';
 import { loseMessages } from '../support/losses.ts';
 import { freshKey, until } from '../support/payments.ts';
 import { commitsIn, editCommits, heldIn } from '../support/saga-storage.ts';

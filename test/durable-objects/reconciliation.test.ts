@@ -12,7 +12,7 @@ import {
   type ReconciliationPlan,
   windowOf,
 } from '../../src/domain/reconciliation/plan.ts';
-import type { PaymentEntriesResult } from '../../src/domain/rpc.ts';
+import type { PaymentEntriesResult } from '../../src/domain/wallet-rpc.ts';
 import { enterReconciliation, listFindings } from '../../src/read-model/reconciliations.ts';
 import { beginNightly, beginReconciliation, wakeReconciliations } from '../../src/reconciliations.ts';
 import { JOBS, runScheduled } from '../../src/scheduled.ts';

@@ -9,7 +9,7 @@ import { DAY_MS, RETENTION_MS } from '../../src/domain/limits.ts';
 import { liveRequest } from '../../src/domain/live.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { RefundView } from '../../src/domain/refund.ts';
-import type { SagaRpc } from '../../src/domain/rpc.ts';
+import type { SagaRpc } from '../../src/domain/saga-rpc.ts';
 import { asCalls, paymentSagaStub, sagaStub } from '../../src/stubs.ts';
 import { atRest, post, walkFindings } from '../audit/world.ts';
 import { loseMessages } from '../support/losses.ts';

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { walletObjectName } from '../../src/domain/ids.ts';
 import { DAY_MS } from '../../src/domain/limits.ts';
-import type { Deposit, WalletCommand } from '../../src/domain/rpc.ts';
+import type { Deposit, WalletCommand } from '../../src/domain/wallet-rpc.ts';
 import { Model, Step, type Subject, walletSteps } from '../domain/ledger/model.ts';
 import { withoutSpent } from '../support/spent.ts';
 import { audit } from './wallet-audit.ts';

@@ -12,7 +12,7 @@ import {
   WALLET_HOLDS_LISTED_MAX,
   WALLET_SIZE_BYTES_MAX,
 } from '../../src/domain/limits.ts';
-import type { Deposit, WalletCommand } from '../../src/domain/rpc.ts';
+import type { Deposit, WalletCommand } from '../../src/domain/wallet-rpc.ts';
 import { withoutSpent } from '../support/spent.ts';
 import { audit } from './wallet-audit.ts';
 

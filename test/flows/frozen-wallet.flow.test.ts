@@ -6,7 +6,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { RefundView } from '../../src/domain/refund.ts';
-import type { WalletView } from '../../src/domain/rpc.ts';
+import type { WalletView } from '../../src/domain/wallet-rpc.ts';
 import { atRest, walkFindings } from '../audit/world.ts';
 import { loseAll, loseMessages } from '../support/losses.ts';
 import {

@@ -6,7 +6,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { publicIdFromHex } from '../../src/domain/ids.ts';
 import { ALARM_RINGING_MS, HOUR_MS, MINUTE_MS } from '../../src/domain/limits.ts';
-import type { SagaRpc } from '../../src/domain/rpc.ts';
+import type { SagaRpc } from '../../src/domain/saga-rpc.ts';
 import { SWEEP_SAGAS_MAX } from '../../src/domain/sweep-policy.ts';
 import { sweep } from '../../src/recovery/sweep.ts';
 import { loseAll, loseMessages } from '../support/losses.ts';

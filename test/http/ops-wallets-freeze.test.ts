@@ -2,7 +2,7 @@
 // refuses in ../flows/frozen-wallet.flow.test.ts, that who says neither who nor why changes nothing in ops-audited.test.ts.
 import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
-import type { WalletView } from '../../src/domain/rpc.ts';
+import type { WalletView } from '../../src/domain/wallet-rpc.ts';
 import { app } from '../../src/http/app.ts';
 import { walletSchema } from '../../src/http/schemas/wallet.ts';
 import { freshKey, jsonOf, post, problemOf, requestOf, SCOPE, send } from './client.ts';

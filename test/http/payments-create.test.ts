@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { fingerprint } from '../../src/domain/idempotency.ts';
 import type { Scope } from '../../src/domain/ids.ts';
 import type { PaymentMethod, PaymentView } from '../../src/domain/payment.ts';
-import type { CreatePayment } from '../../src/domain/rpc.ts';
+import type { CreatePayment } from '../../src/domain/saga-rpc.ts';
 import { app } from '../../src/http/app.ts';
 import { lackOf } from '../../src/http/routes/payments-create.ts';
 import { paymentSchema } from '../../src/http/schemas/payment.ts';

@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { AMOUNT_MINOR_MAX } from '../../src/domain/limits.ts';
-import type { BalanceAt, EntryView, WalletView } from '../../src/domain/rpc.ts';
+import type { BalanceAt, EntryView, WalletView } from '../../src/domain/wallet-rpc.ts';
 import { app } from '../../src/http/app.ts';
 import { entryListSchema, entrySchema, walletSchema } from '../../src/http/schemas/wallet.ts';
 import { freshKey, jsonOf, post, problemOf, requestOf, send } from './client.ts';

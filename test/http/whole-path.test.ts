@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
-import type { WalletView } from '../../src/domain/rpc.ts';
+import type { WalletView } from '../../src/domain/wallet-rpc.ts';
 import { paymentSchema } from '../../src/http/schemas/payment.ts';
 import { walletSchema } from '../../src/http/schemas/wallet.ts';
 import { freshKey, jsonOf, pay, post, send, validPayment } from './client.ts';

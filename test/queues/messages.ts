@@ -9,8 +9,8 @@ import type { EventType } from '../../src/domain/events/catalogue.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { publicIdFromHex } from '../../src/domain/ids.ts';
 import type { DeadMessage } from '../../src/domain/messages.ts';
-import type { Acknowledgement } from '../../src/domain/rpc.ts';
 import type { Outcome } from '../../src/domain/saga/outcome.ts';
+import type { Acknowledgement } from '../../src/domain/saga-rpc.ts';
 import fixtures from '../domain/fixtures/events-v1.json';
 
 export const EXAMPLES: readonly Envelope[] = fixtures as Envelope[];

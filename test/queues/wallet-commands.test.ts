@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
 import { consumeWalletCommands } from '../../queues/wallet-commands.ts';
 import { walletObjectName } from '../../src/domain/ids.ts';
-import type { WalletCommand, WalletOutcome } from '../../src/domain/rpc.ts';
+import type { WalletCommand, WalletOutcome } from '../../src/domain/wallet-rpc.ts';
 import { withoutSpent } from '../support/spent.ts';
 import { bug, deliver, freshPaymentId, message, overloaded, Recorder, transient } from './messages.ts';
 

@@ -4,7 +4,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, test } from 'vitest';
 import { walletObjectName } from '../../src/domain/ids.ts';
 import { DAY_MS } from '../../src/domain/limits.ts';
-import type { WalletCommand } from '../../src/domain/rpc.ts';
+import type { WalletCommand } from '../../src/domain/wallet-rpc.ts';
 import { audit } from '../durable-objects/wallet-audit.ts';
 
 const SCOPE = { merchant: 'default', mode: 'sandbox' } as const;

@@ -5,10 +5,10 @@
  */
 import type { EventPayload } from '../../src/domain/events/catalogue.ts';
 import { reserveRefund, settleRefund } from '../../src/domain/payment-refunds.ts';
-import type { RefundReservation, RefundSettlement } from '../../src/domain/rpc.ts';
 import type { Fact } from '../../src/domain/saga/outcome.ts';
 import { reservedPayload } from '../../src/domain/saga/refund-commands.ts';
 import type { PendingCommand } from '../../src/domain/saga/table.ts';
+import type { RefundReservation, RefundSettlement } from '../../src/domain/saga-rpc.ts';
 import { pointOf, type Struck, UNHARMED } from './faults.ts';
 import type { StepName } from './matrix.ts';
 import type { Answered, Crash, Node } from './saga-node.ts';

@@ -3,9 +3,9 @@
  * takes; some post twice at once. They ask for refunds once they see a payment completed, and a few before.
  */
 import { toTimestamp } from '../../src/domain/events/envelope.ts';
-import type { CreatePayment, CreateRefund } from '../../src/domain/rpc.ts';
 import { beginPayment, paymentDataOf } from '../../src/domain/saga/payment-saga.ts';
 import { beginRefund, refundDataOf } from '../../src/domain/saga/refund-saga.ts';
+import type { CreatePayment, CreateRefund } from '../../src/domain/saga-rpc.ts';
 import { type Struck, UNHARMED } from './faults.ts';
 import type { StepName } from './matrix.ts';
 import { type PaymentPlan, type RefundPlan, START_MS } from './plan.ts';

@@ -8,7 +8,6 @@
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { MINUTE_MS } from '../../src/domain/limits.ts';
 import type { Publication } from '../../src/domain/messages.ts';
-import type { Acknowledgement } from '../../src/domain/rpc.ts';
 import { effectIdOf } from '../../src/domain/saga/effects.ts';
 import { nextDueAtMs, step } from '../../src/domain/saga/engine.ts';
 import { runsOf } from '../../src/domain/saga/publication.ts';
@@ -26,6 +25,7 @@ import {
   takeInputs,
 } from '../../src/domain/saga/record.ts';
 import type { PendingCommand, Step, StepContext, StepInput } from '../../src/domain/saga/table.ts';
+import type { Acknowledgement } from '../../src/domain/saga-rpc.ts';
 
 /** saga-host.ts: WATCHDOG_MS. */
 const WATCHDOG_MS = MINUTE_MS;

@@ -4,7 +4,7 @@
  */
 import { executeCommands, executeDeposit, type LedgerStore, openWallet } from '../../src/domain/ledger/execute.ts';
 import { verifyLedger } from '../../src/domain/ledger/replay.ts';
-import type { WalletCommand, WalletOutcome } from '../../src/domain/rpc.ts';
+import type { WalletCommand, WalletOutcome } from '../../src/domain/wallet-rpc.ts';
 import { MemoryStore } from '../domain/ledger/memory-store.ts';
 import type { WalletPlan } from './plan.ts';
 import { must } from './violation.ts';

@@ -2,7 +2,7 @@
 import { env, exports } from 'cloudflare:workers';
 import type { ChargeEntry } from '../../durable-objects/sandbox-provider/books.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
-import type { EntryView, WalletView } from '../../src/domain/rpc.ts';
+import type { EntryView, WalletView } from '../../src/domain/wallet-rpc.ts';
 
 let lastKey = 0;
 

@@ -21,7 +21,7 @@ export type {
 export type { Envelope } from '../../../src/domain/events/envelope.ts';
 export type { PaymentView } from '../../../src/domain/payment.ts';
 export type { RefundView } from '../../../src/domain/refund.ts';
-export type { EntryView, WalletView } from '../../../src/domain/rpc.ts';
+export type { EntryView, WalletView } from '../../../src/domain/wallet-rpc.ts';
 
 export interface List<Item> {
   readonly object: 'list';

@@ -7,7 +7,7 @@ import { canonicalJson, sha256Hex } from '../canonical.ts';
 import { InvariantError, type WalletRefusal } from '../errors.ts';
 import { WALLET_OPEN_HOLDS_MAX } from '../limits.ts';
 import { isAmountMinor } from '../money.ts';
-import type { Deposit, WalletCommand } from '../rpc.ts';
+import type { Deposit, WalletCommand } from '../wallet-rpc.ts';
 import { type Balances, type EntryDraft, type OpenHold, type Posting, postTo, type Resolution } from './entry.ts';
 
 /** What an effect id stands for, for ever (L6). */

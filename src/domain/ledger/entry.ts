@@ -10,7 +10,7 @@ import { canonicalJson, sha256Hex } from '../canonical.ts';
 import type { Scope } from '../ids.ts';
 import { HOLDS_SNAPSHOT_ENTRIES } from '../limits.ts';
 import { addMinor } from '../money.ts';
-import type { EntryType } from '../rpc.ts';
+import type { EntryType } from '../wallet-rpc.ts';
 
 export type Account = 'available' | 'held' | 'settled' | 'external';
 /** Minor units; never negative. */

@@ -8,7 +8,7 @@ import { differingFields } from '../idempotency.ts';
 import type { Scope } from '../ids.ts';
 import { WALLET_COMMANDS_MAX } from '../limits.ts';
 import { isCurrency } from '../money.ts';
-import type { Deposit, WalletCommand, WalletOutcome } from '../rpc.ts';
+import type { Deposit, WalletCommand, WalletOutcome } from '../wallet-rpc.ts';
 import {
   begins,
   contentOf,

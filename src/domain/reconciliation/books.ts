@@ -6,7 +6,7 @@
 import type { PaymentRow, RefundRow } from '../messages.ts';
 import type { PaymentMethod, PaymentStatus, PaymentView } from '../payment.ts';
 import type { RefundView } from '../refund.ts';
-import type { EntryType } from '../rpc.ts';
+import type { EntryType } from '../wallet-rpc.ts';
 
 /** `charged_back`: the payer's bank has taken it back. In force: `authorized` and `captured`, less what was refunded. */
 export type ChargeState = 'pending' | 'authorized' | 'captured' | 'declined' | 'voided' | 'charged_back';

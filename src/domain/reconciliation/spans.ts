@@ -3,7 +3,7 @@
  * read: a payment's life, and that of each of its refunds.
  */
 import { MINUTE_MS } from '../limits.ts';
-import type { PaymentEntriesQuery } from '../rpc.ts';
+import type { PaymentEntriesQuery } from '../wallet-rpc.ts';
 import type { PaymentRecord, RefundRecord } from './books.ts';
 
 type Spans = PaymentEntriesQuery['spans'];

@@ -4,7 +4,7 @@
  */
 import { groupIdOf } from '../events/envelope.ts';
 import type { PaymentData } from '../payment.ts';
-import type { CreatePayment } from '../rpc.ts';
+import type { CreatePayment } from '../saga-rpc.ts';
 import { begin } from './engine.ts';
 import { classifyForPayment } from './outcome.ts';
 import { PAYMENT_ATTENTION, reasonOf } from './payment-attention.ts';

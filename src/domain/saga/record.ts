@@ -6,8 +6,9 @@
 import { largerSpent, type Spent, spentSince, sumOfSpent } from '../cost/spent.ts';
 import type { Scope } from '../ids.ts';
 import { DAY_MS, RETENTION_MS, SECOND_MS } from '../limits.ts';
+import type { Redrivable } from '../redrive-rpc.ts';
 import { backoffMs } from '../retry.ts';
-import type { Acknowledgement, Redrivable, Trace } from '../rpc.ts';
+import type { Acknowledgement, Trace } from '../saga-rpc.ts';
 import { effectIdOf } from './effects.ts';
 import { isPending, nextDueAtMs, step, withoutCommands } from './engine.ts';
 import { closesRun } from './publication.ts';

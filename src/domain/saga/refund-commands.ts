@@ -7,7 +7,7 @@ import type { EventPayload, EventType } from '../events/catalogue.ts';
 import { toTimestamp } from '../events/envelope.ts';
 import type { RefundData, RefundedPayment } from '../refund.ts';
 import type { Backoff } from '../retry.ts';
-import type { RefundReservation } from '../rpc.ts';
+import type { RefundReservation } from '../saga-rpc.ts';
 import { resendWithRun, type SagaPolicy } from './policy.ts';
 import type { RefundCommand } from './refund-types.ts';
 import type { CommandSpec } from './table.ts';

@@ -4,7 +4,7 @@
  */
 import { groupIdOf } from '../events/envelope.ts';
 import type { RefundData } from '../refund.ts';
-import type { CreateRefund } from '../rpc.ts';
+import type { CreateRefund } from '../saga-rpc.ts';
 import { provesNothing } from './effects.ts';
 import { begin } from './engine.ts';
 import { classifyForRefund } from './outcome.ts';

@@ -5,7 +5,7 @@
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
 import { readConfig } from '../../config.ts';
-import type { Trace } from '../../domain/rpc.ts';
+import type { Trace } from '../../domain/saga-rpc.ts';
 import { parseTraceparent } from '../../domain/tracing/trace-context.ts';
 import { logLine } from '../../telemetry/log.ts';
 import { openTracer, randomHex, type Tracer } from '../../telemetry/tracer.ts';

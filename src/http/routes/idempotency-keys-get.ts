@@ -6,7 +6,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { toTimestamp } from '../../domain/events/envelope.ts';
 import { readIdempotencyKey } from '../../domain/idempotency.ts';
 import { PAYMENT_STATUSES } from '../../domain/payment.ts';
-import type { DescribeKeyResult, SagaRpc } from '../../domain/rpc.ts';
+import type { DescribeKeyResult, SagaRpc } from '../../domain/saga-rpc.ts';
 import type { App } from '../context.ts';
 import { callObject, PAYMENTS_ROUTE, REFUNDS_ROUTE, refundOfKey, sagaOfKey } from '../objects.ts';
 import { CODES_OF_READS, jsonResponse, problemResponses } from '../openapi.ts';

@@ -7,7 +7,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { accepts } from 'hono/accepts';
 import type { Envelope } from '../../domain/events/envelope.ts';
 import { TIMELINE_EVENTS_MAX } from '../../domain/limits.ts';
-import type { SagaRpc } from '../../domain/rpc.ts';
+import type { SagaRpc } from '../../domain/saga-rpc.ts';
 import { recordedEvents } from '../../read-model/recorded.ts';
 import type { App, AppContext } from '../context.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';

@@ -4,7 +4,7 @@
 import { z } from '@hono/zod-openapi';
 import { DEAD_LETTER_STATUSES } from '../../domain/dead-letter.ts';
 import { entityOf, toTimestamp } from '../../domain/events/envelope.ts';
-import { REDRIVE_OUTCOMES } from '../../domain/rpc.ts';
+import { REDRIVE_OUTCOMES } from '../../domain/redrive-rpc.ts';
 import type { DeadLetterRow } from '../../read-model/dead-letters.ts';
 import { type LetterRedrive, REDRIVE_RESULTS } from '../redrive.ts';
 import { instant, listOf, operatorFields, timestamp } from './common.ts';

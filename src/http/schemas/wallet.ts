@@ -3,7 +3,7 @@
  */
 import { z } from '@hono/zod-openapi';
 import { CLIENT_ID_PATTERN } from '../../domain/ids.ts';
-import { ENTRY_TYPES } from '../../domain/rpc.ts';
+import { ENTRY_TYPES } from '../../domain/wallet-rpc.ts';
 import { amountMinor, currencyCode, listOf, referenceText, timestamp, walletId } from './common.ts';
 
 const balance = z.number().int().nonnegative();

@@ -3,7 +3,7 @@
  * before and after the acknowledgement. A message of a saga with such a point is consumed by itself. Where its consumer
  * ends, nothing of it goes on, and the queue delivers the message again, as it does for an isolate that is gone.
  */
-import type { WalletCommand } from '../../../src/domain/rpc.ts';
+import type { WalletCommand } from '../../../src/domain/wallet-rpc.ts';
 import { IDEMPOTENCY_HEADER } from '../../../src/gateway/providers/sandbox-protocol.ts';
 import worker from '../../../src/index.ts';
 import { crashesAt, entityOfMessage, isPlanted, messageName, watches } from './plans.ts';

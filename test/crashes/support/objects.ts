@@ -9,9 +9,10 @@ import { RefundSaga } from '../../../durable-objects/refund-saga/refund-saga.ts'
 import type { SagaHost } from '../../../durable-objects/saga/saga-host.ts';
 import { Wallet } from '../../../durable-objects/wallet/wallet.ts';
 import { publicIdFromHex, type Scope } from '../../../src/domain/ids.ts';
-import type { Acknowledgement, WalletCommand } from '../../../src/domain/rpc.ts';
 import type { Outcome } from '../../../src/domain/saga/outcome.ts';
 import { isAtRest, type SagaData } from '../../../src/domain/saga/record.ts';
+import type { Acknowledgement } from '../../../src/domain/saga-rpc.ts';
+import type { WalletCommand } from '../../../src/domain/wallet-rpc.ts';
 import { crashesAt, isPlanted, messageName, planOf } from './plans.ts';
 import { namespaceWith } from './stubs.ts';
 

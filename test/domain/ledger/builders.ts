@@ -1,6 +1,6 @@
 /** Commands and ledgers for the ledger's tests: one wallet in USD, amounts and ids that the test may replace. */
 import { executeCommands, executeDeposit, openWallet } from '../../../src/domain/ledger/execute.ts';
-import type { WalletCommand, WalletOutcome } from '../../../src/domain/rpc.ts';
+import type { WalletCommand, WalletOutcome } from '../../../src/domain/wallet-rpc.ts';
 import { MemoryStore } from './memory-store.ts';
 
 export const NOW_MS = Date.UTC(2026, 10, 24);

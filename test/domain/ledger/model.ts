@@ -4,7 +4,7 @@
  * `Subject`, so that the same commands run against the pure core and against the object.
  */
 import fc from 'fast-check';
-import type { Deposit, WalletCommand, WalletOutcome } from '../../../src/domain/rpc.ts';
+import type { Deposit, WalletCommand, WalletOutcome } from '../../../src/domain/wallet-rpc.ts';
 
 export interface Balances {
   available: number;

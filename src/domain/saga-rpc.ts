@@ -1,17 +1,13 @@
 /**
- * Pure: the contracts between the Worker's parts: what HTTP and the queue consumers may ask of the objects, and what the
- * objects answer. Every method returns a result; only bugs throw. The objects implement these interfaces, callers reach
- * them through typed stubs.
+ * Pure: what may be asked of a saga's object, and what it answers. Implemented by PaymentSaga and RefundSaga; asked by HTTP, by
+ * the queue consumers, by each other, and by the sweeper, the archiver and the audit. Every method returns a result; only bugs throw.
  */
-import type { WalletAuditPage } from './audit/wallet.ts';
 import type { Spent } from './cost/spent.ts';
-import type { WalletRefusal } from './errors.ts';
 import type { Envelope } from './events/envelope.ts';
 import type { Scope } from './ids.ts';
-import type { LedgerAuditState } from './ledger/replay.ts';
-import type { PaymentRow, Publication, RefundRow, WalletRow } from './messages.ts';
+import type { PaymentRow, Publication, RefundRow } from './messages.ts';
 import type { PaymentMethod, PaymentRequest } from './payment.ts';
-import type { HoldLine, LedgerLine } from './reconciliation/books.ts';
+import type { RedriveRpc } from './redrive-rpc.ts';
 import type { RefundRequest } from './refund.ts';
 import type { MoveVerdict } from './saga/operator.ts';
 import type { Outcome } from './saga/outcome.ts';
@@ -95,33 +91,6 @@ export interface Acknowledgement {
 /** `unknown_saga`: this object has never begun one. */
 export type Delivered = { readonly kind: 'delivered' | 'unknown_saga' };
 
-/** What a dead letter carried: a command's effect, or runs of the saga's events for the record. */
-export type Redrivable = { readonly kind: 'effect'; readonly effectId: string } | { readonly kind: 'publication' };
-
-/**
- * Where the owner of what a letter carried stands now. `state`: a saga's state, or `expired` past its retention; of a
- * webhook endpoint, whether it is enabled.
- */
-export type Standing =
-  | { readonly kind: 'known'; readonly state: string; readonly awaits: boolean }
-  /** This object has never begun what the letter speaks of, or it is another merchant's. */
-  | { readonly kind: 'unknown_owner' };
-
-/** One outcome per item, in the same order. `no_longer_awaited`: nothing was sent, since nothing is left to do. */
-export type RedriveResult =
-  | { readonly kind: 'redriven'; readonly state: string; readonly outcomes: readonly RedriveOutcome[] }
-  | { readonly kind: 'unknown_owner' };
-
-export const REDRIVE_OUTCOMES = ['sent_again', 'no_longer_awaited'] as const;
-export type RedriveOutcome = (typeof REDRIVE_OUTCOMES)[number];
-
-/** What the owner of messages that died answers to: a saga's object, or a webhook endpoint's. */
-export interface RedriveRpc {
-  /** Whether it still waits for what a dead letter carried, and how it stands. */
-  standing(scope: Scope, item: Redrivable): Standing;
-  /** Sends again, now, whatever of this it still waits for, as it would itself; any number of times. */
-  redrive(scope: Scope, items: readonly Redrivable[]): RedriveResult;
-}
 /** `body`: the JSON of `GET /ops/sagas/{id}`. */
 export type InspectResult =
   | { readonly kind: 'found'; readonly body: string; readonly sequence: number }
@@ -246,156 +215,4 @@ export type CreateRefundResult = CreateResult | Exclude<RefundReservation, { kin
 
 export interface RefundSagaRpc extends SagaRpc {
   create(input: CreateRefund): Promise<CreateRefundResult>;
-}
-
-// ── Wallet ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-interface WalletCommandBase {
-  /** One effect id = one effect (L6). */
-  readonly effectId: string;
-  readonly paymentId: string;
-  readonly amountMinor: number;
-  readonly currency: string;
-}
-
-export type WalletCommand =
-  | (WalletCommandBase & {
-      readonly type: 'hold';
-      readonly expiresAtMs: number;
-      /** Sandbox: open a wallet that does not exist with this balance. Absent: it is refused. */
-      readonly openWithMinor?: number;
-    })
-  /** Refused after `notAfterMs`. `simulate` (sandbox): be refused, as a rule of its own at the precedence of the hold's state. */
-  | (WalletCommandBase & { readonly type: 'debit'; readonly notAfterMs?: number; readonly simulate?: 'refuse' })
-  | (WalletCommandBase & { readonly type: 'release' })
-  /** A refund's money coming back: settled → available. */
-  | (WalletCommandBase & { readonly type: 'credit' })
-  /** A credit whose refund failed after all, taken back by a new entry: available → settled. */
-  | (WalletCommandBase & { readonly type: 'reverse' });
-
-export type WalletOutcome =
-  /** `version`: the wallet's after the entry. */
-  | ({ readonly effectId: string; readonly kind: 'applied'; readonly version: number } & WalletSpent)
-  | ({ readonly effectId: string; readonly kind: 'refused'; readonly reason: WalletRefusal } & WalletSpent);
-
-/** The command's share of what the wallet spent on its call. */
-interface WalletSpent {
-  readonly spent?: Spent;
-}
-
-/** The public JSON of a wallet: one snapshot. Amounts in minor units. */
-export interface WalletView {
-  id: string;
-  object: 'wallet';
-  currency: string;
-  available: number;
-  held: number;
-  /** What left for services, and what came in from outside: the other sides of the double entry. */
-  settled: number;
-  external: number;
-  /** Grows by one per entry. */
-  version: number;
-  frozen: boolean;
-  /** Open holds, oldest first, at most WALLET_HOLDS_LISTED_MAX; `holds_total` counts all. */
-  holds: { payment_id: string; amount: number; expires_at: string }[];
-  holds_total: number;
-  created_at: string;
-}
-
-export const ENTRY_TYPES = [
-  'deposit',
-  'hold',
-  'debit',
-  'release',
-  'expire',
-  'credit',
-  'reverse',
-  'correction',
-] as const;
-export type EntryType = (typeof ENTRY_TYPES)[number];
-
-/** The public JSON of a ledger entry: postings sum to zero (L1), balances are those after it. */
-export interface EntryView {
-  object: 'ledger_entry';
-  sequence: number;
-  type: EntryType;
-  effect_id: string;
-  payment_id?: string;
-  reference?: string;
-  postings: { account: 'available' | 'held' | 'settled' | 'external'; amount: number }[];
-  balances: { available: number; held: number; settled: number; external: number };
-  created_at: string;
-  hash: string;
-  previous_hash: string;
-}
-
-export type OpenWalletResult =
-  | { readonly kind: 'opened' | 'exists'; readonly wallet: WalletView }
-  | { readonly kind: 'currency_conflict'; readonly currency: string };
-
-export type ReadWalletResult = { readonly kind: 'found'; readonly wallet: WalletView } | { readonly kind: 'not_found' };
-
-export interface Deposit {
-  /** Made from the idempotency key: the same key deposits once. */
-  readonly effectId: string;
-  readonly amountMinor: number;
-  readonly currency: string;
-  readonly reference?: string;
-}
-
-export type DepositResult =
-  /** `replayed`: the entry of an earlier deposit under the same key, as it was made. */
-  | { readonly kind: 'deposited' | 'replayed'; readonly entry: EntryView }
-  | { readonly kind: 'key_reused'; readonly fields: readonly string[] }
-  | { readonly kind: 'refused'; readonly reason: WalletRefusal };
-
-export interface BalanceAt {
-  available: number;
-  held: number;
-  settled: number;
-  external: number;
-  version: number;
-}
-
-export type ReadEntriesResult =
-  /** Newest first. `balanceAt`: as it stood at `atMs`, when that was asked. */
-  | {
-      readonly kind: 'found';
-      readonly entries: readonly EntryView[];
-      readonly more: boolean;
-      readonly balanceAt?: BalanceAt;
-    }
-  | { readonly kind: 'not_found' };
-
-/** Entries that name one of the payments, among those made in the spans of time. */
-export interface PaymentEntriesQuery {
-  /** At most LEDGER_PAYMENTS_MAX. */
-  readonly paymentIds: readonly string[];
-  /** Inclusive, in order, none touching another. */
-  readonly spans: readonly { readonly fromMs: number; readonly toMs: number }[];
-}
-
-export type PaymentEntriesResult =
-  | { readonly kind: 'found'; readonly entries: readonly LedgerLine[]; readonly holds: readonly HoldLine[] }
-  | { readonly kind: 'not_found' }
-  /** More than LEDGER_SCAN_MAX entries stand in the spans: nothing was read. */
-  | { readonly kind: 'too_many' };
-
-export interface WalletRpc {
-  /** At most WALLET_COMMANDS_MAX, taken in order; one outcome per command, in the same order. */
-  execute(scope: Scope, walletId: string, commands: readonly WalletCommand[]): readonly WalletOutcome[];
-  open(scope: Scope, walletId: string, currency: string): OpenWalletResult;
-  read(): ReadWalletResult;
-  /** What a frozen wallet refuses: docs/ledger.md. */
-  setFrozen(frozen: boolean): ReadWalletResult;
-  deposit(deposit: Deposit): DepositResult;
-  /** Entries with a sequence below `beforeSequence` (null: from the newest) and, with `atMs`, made until then. */
-  readEntries(page: { beforeSequence: number | null; limit: number; atMs: number | null }): ReadEntriesResult;
-  /** The directory has it. */
-  acknowledgeListing(): void;
-  directoryRow(): WalletRow | null;
-  /** One page of its audit, after `state`; null for the first. */
-  audit(state: LedgerAuditState | null): WalletAuditPage;
-  /** For reconciliation: what the ledger has of these payments, and which of them hold funds. */
-  readPaymentEntries(query: PaymentEntriesQuery): PaymentEntriesResult;
 }

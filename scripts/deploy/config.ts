@@ -13,6 +13,9 @@ export type Environment = (typeof ENVIRONMENTS)[number];
 const committedSchema = z.looseObject({
   name: z.string().min(1),
   vars: z.looseObject({ MODE: z.string(), AUTH: z.string() }),
+  route: z.unknown().optional(),
+  routes: z.array(z.unknown()).optional(),
+  workers_dev: z.boolean().optional(),
   d1_databases: z.array(z.looseObject({ binding: z.string(), database_name: z.string(), database_id: z.string() })),
   queues: z.looseObject({
     producers: z.array(z.looseObject({ queue: z.string() })),
@@ -42,7 +45,7 @@ export function configOf(environment: Environment, committed: unknown): WorkerCo
   const config = parsed.data;
   requireClosed(config);
   requireConsumers(config.queues);
-  return environment === 'live' ? config : sandboxOf(config);
+  return environment === 'live' ? liveOf(config) : sandboxOf(config);
 }
 
 /** What is deployed is closed, in either environment, whatever a flag or a hand has changed. */
@@ -70,10 +73,17 @@ function requireConsumers({ producers, consumers }: WorkerConfig['queues']): voi
   if (lost !== undefined) throw new DeployError(`wrangler.toml: nothing consumes the queue ${lost}`);
 }
 
-function sandboxOf(config: WorkerConfig): WorkerConfig {
+/** Behind a route of its own it has no second door: what stands before the zone (WAF, Access) does not before workers.dev. */
+function liveOf(config: WorkerConfig): WorkerConfig {
+  return config.route === undefined && config.routes === undefined ? config : { ...config, workers_dev: false };
+}
+
+/** The routes are live's; a route has one Worker. */
+function sandboxOf({ route, routes, ...config }: WorkerConfig): WorkerConfig {
   const { producers, consumers } = config.queues;
   return {
     ...config,
+    workers_dev: true,
     name: `${config.name}-sandbox`,
     vars: { ...config.vars, MODE: 'sandbox' },
     d1_databases: config.d1_databases.map((each) => ({ ...each, database_name: `${each.database_name}-sandbox` })),

@@ -86,7 +86,7 @@ describe('limits fit each other', () => {
     expect(SAGA_POLICIES.live.lateWindowMs).toBe(72 * 3_600_000);
   });
 
-  test('consumers that do nothing but write D1, which is one thread, are few at once', () => {
+  test('consumers that ask D1, which is one thread, in every batch are few at once', () => {
     const { queues } = parse(readFileSync('wrangler.toml', 'utf8')) as unknown as {
       readonly queues: { readonly consumers: readonly { readonly queue: string; readonly max_concurrency?: number }[] };
     };
@@ -99,6 +99,7 @@ describe('limits fit each other', () => {
       'dead-letters',
     ];
     expect(Object.fromEntries(held.map(({ queue, max_concurrency: most }) => [queue, most]))).toEqual({
+      notifications: 10,
       'payment-events': 10,
       ...Object.fromEntries(dead.map((queue) => [queue, 5])),
     });

@@ -53,6 +53,24 @@ describe('the configuration of an environment', () => {
     });
   });
 
+  test.each(ENVIRONMENTS)(
+    '%s: the platform keeps no line of its own, which would have a request’s address',
+    (environment) => {
+      expect(configOf(environment, committed)).toMatchObject({
+        observability: { redact_query_string: true, logs: { enabled: true, invocation_logs: false } },
+      });
+    },
+  );
+
+  test.each([{ route: 'pay.example.com/*' }, { routes: [{ pattern: 'pay.example.com', custom_domain: true }] }])(
+    'live at %o has no second door at workers.dev, and the sandbox no other',
+    (own) => {
+      expect(configOf('live', { ...committed, ...own })).toEqual({ ...committed, ...own, workers_dev: false });
+      expect(configOf('sandbox', { ...committed, ...own })).toEqual(configOf('sandbox', committed));
+      expect(configOf('sandbox', committed)).toMatchObject({ workers_dev: true });
+    },
+  );
+
   test('the sandbox shares no name with live, but the Worker is the same, and is closed', () => {
     const [live, sandbox] = [wantedBy(configOf('live', committed)), wantedBy(configOf('sandbox', committed))];
     const names = ({ worker, databases, queues, buckets }: typeof live) => [

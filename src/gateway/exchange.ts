@@ -53,8 +53,9 @@ async function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
 
 /**
  * Only what can be proven counts: the runtime refuses a call to an overloaded object before it is delivered
- * (https://developers.cloudflare.com/durable-objects/best-practices/error-handling/), and a host that does not resolve
- * or does not accept a connection was never written to. Every other break is `cut`.
+ * (https://developers.cloudflare.com/durable-objects/best-practices/error-handling/), and a runtime that connects by itself says of a
+ * host that does not resolve, or accepts no connection, that it was never written to. Every other break is `cut`. A deployed Worker does
+ * not connect by itself: Cloudflare's edge does, and it answers where it could not (`noAnswer`).
  */
 function neverSent(error: unknown, detail: string): boolean {
   const overloaded = typeof error === 'object' && error !== null && 'overloaded' in error && error.overloaded === true;
@@ -71,6 +72,9 @@ async function readJson(response: Response, bytesMax: number): Promise<unknown> 
  * Rows, in order:
  *   not connected → not_sent · timeout, cut → unknown · 401, 403 → misconfigured · 429 → throttled ·
  *   5xx → unknown · a body that is no JSON object → unknown.
+ * Among the 5xx are the edge's own, 521 for a refused connection or 530 for a host without an address. They read like `not_connected`,
+ * and prove nothing: they tell how the edge's last try ended, and it may have sent the request in the one before
+ * (docs/decisions/0090-what-the-edge-answers.md).
  * An adapter that knows better of some status (a 503 that says "not processed") looks before it asks here.
  */
 export function noAnswer(result: Exchange): NoAnswer | null {

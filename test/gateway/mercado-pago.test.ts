@@ -4,6 +4,7 @@ import type { AuthorizeRequest, ChargeRequest, LookupRequest } from '../../src/g
 import { MercadoPagoAdapter } from '../../src/gateway/providers/mercado-pago.ts';
 import { newPaymentId } from './commands.ts';
 import { RemoteAccount } from './support/provider-remote.ts';
+import { edge } from './support/replies.ts';
 
 interface Books {
   readonly payments: { id: number; status: string; transaction_amount: number; external_reference: string }[];
@@ -149,6 +150,8 @@ describe('an authorization', () => {
     ['a connection cut after the charge', { do: 'cut', after: true }, 'connection_cut'],
     ['a 500 after the charge', { do: 'answer', after: true, answer: { status: 500, body: {} } }, 'http_500'],
     ['half an answer', { do: 'garbage', after: true }, 'answer_unreadable'],
+    // The edge had sent it on a connection that was then closed, tried again, and tells of that: decision 0090.
+    ['the edge\u2019s 521 after the charge', { do: 'answer', after: true, answer: edge(521) }, 'http_521'],
   ] as const)('that meets %s is unknown, and charges once when it is sent again', async (_what, fault, reason) => {
     await account.fail('POST /v1/payments', fault);
     const request = authorization();

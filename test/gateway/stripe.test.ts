@@ -10,6 +10,7 @@ import { STRIPE_API_VERSION } from '../../src/gateway/providers/stripe-protocol.
 import { newPaymentId } from './commands.ts';
 import { RemoteAccount } from './support/provider-remote.ts';
 import type { WireFault } from './support/provider-server.ts';
+import { edge } from './support/replies.ts';
 
 interface Books {
   readonly intents: Stripe.PaymentIntent[];
@@ -183,6 +184,9 @@ describe('an answer that does not come', () => {
     ['a 500 after the charge', answered(500), 'http_500'],
     ['a 503 after the charge', answered(503), 'http_503'],
     ['half an answer', { do: 'garbage', after: true }, 'answer_unreadable'],
+    // The edge had sent it on a connection that was then closed, tried again, and tells of that: decision 0090.
+    ['the edge\u2019s 521 after the charge', { do: 'answer', after: true, answer: edge(521) }, 'http_521'],
+    ['the edge\u2019s 530 after the charge', { do: 'answer', after: true, answer: edge(530, 1016) }, 'http_530'],
   ] as const)('%s: is unknown, and the same request again charges once', async (_what, fault, reason) => {
     await account.fail('POST /v1/payment_intents', fault);
     const impatient = adapter({ timeoutMs: 500 });

@@ -8,7 +8,7 @@
  *   timeout, connection cut              → unknown
  *   401, 403                             → misconfigured
  *   429                                  → throttled
- *   5xx                                  → unknown
+ *   5xx, Cloudflare's edge's too         → unknown (decision 0090)
  *   no JSON object                       → unknown
  *   2xx                                  → by the object's status
  *   404 with cause 2000                  → absent

@@ -9,6 +9,7 @@
  *   429 `lock_timeout`                         → unknown: it was refused somewhere inside an operation
  *   429                                        → throttled: Stripe's limiters stand before the operation
  *   5xx, whatever `Stripe-Should-Retry` says   → unknown: that header speaks of trying again, not of what was done
+ *   5xx of Cloudflare's edge: 521, 530, …      → unknown: it speaks of its last try alone (decision 0090)
  *   no JSON object                             → unknown
  *   400 `idempotency_error`                    → unknown: another body stands under our key
  *   409                                        → unknown: the first call with this key is still running

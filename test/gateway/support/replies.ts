@@ -25,6 +25,18 @@ export function replying(reply: () => Reply, ...rest: (() => Reply)[]): Fetcher 
   };
 }
 
+/** As Cloudflare's edge answers in the place of a host: a Worker's `fetch` has this for a refused connection, and does not throw. */
+export const edge = (status: number, code = status) => ({
+  status,
+  body: `error code: ${code}`,
+  headers: { server: 'cloudflare', 'cf-ray': '9f3c0d6a1b2e4c58-GRU', 'content-type': 'text/plain; charset=UTF-8' },
+});
+const edgeRow = (says: string, { status, body, headers }: ReturnType<typeof edge>): Row => [
+  `the edge's ${status}, ${says}`,
+  http(status, body, headers),
+  { kind: 'unknown', reason: `http_${status}` },
+];
+
 /** A body that holds what must never be passed on. */
 export const PAN = '4242424242424242';
 
@@ -41,6 +53,21 @@ export const NO_ANSWER: readonly Row[] = [
   ['502 of a proxy', http(502, '<html>'), { kind: 'unknown', reason: 'http_502' }],
   ['503', http(503, ''), { kind: 'unknown', reason: 'http_503' }],
   ['504', http(504, ''), { kind: 'unknown', reason: 'http_504' }],
+  // Not one of them is a proof, the last five as little as the others: docs/decisions/0090-what-the-edge-answers.md.
+  edgeRow('the answer was empty', edge(520)),
+  edgeRow('no connection in time, or no ACK of the request', edge(522)),
+  edgeRow('no answer in time', edge(524)),
+  edgeRow('connection refused', edge(521)),
+  edgeRow('no route', edge(523)),
+  edgeRow('no TLS handshake', edge(525)),
+  edgeRow('no valid certificate', edge(526)),
+  edgeRow('no address', edge(530, 1016)),
+  ['521 with the edge\u2019s text alone', http(521, 'error code: 521'), { kind: 'unknown', reason: 'http_521' }],
+  [
+    '521 with a provider\u2019s JSON',
+    http(521, { error: { type: 'api_error' } }, edge(521).headers),
+    { kind: 'unknown', reason: 'http_521' },
+  ],
   ['200 with HTML', http(200, '<html>'), { kind: 'unknown', reason: 'answer_unreadable' }],
   ['200 with nothing', http(200, ''), { kind: 'unknown', reason: 'answer_unreadable' }],
   ['200 with half an object', http(200, '{"id":"pi_1","obj'), { kind: 'unknown', reason: 'answer_unreadable' }],

@@ -1,11 +1,12 @@
 /**
  * One attempt at one receiver over HTTP: signs, posts, and tells what came back as a value. Signed by the Standard Webhooks
- * specification with its own library (decision 0040). Follows no redirect, reads nothing of an answer but its status and
+ * specification with its own library (decision 0040). Follows no redirect, reads nothing of a receiver's answer but its status and
  * `Retry-After`, and calls no URL that is refused. Called by the endpoint's object.
  */
 import { Webhook } from 'standardwebhooks';
 import type { Exchange } from '../domain/webhook-delivery.ts';
 import { checkWebhookUrl } from '../domain/webhook-url.ts';
+import { edgeErrorOf } from './edge-answer.ts';
 
 export interface WebhookRequest {
   readonly url: string;
@@ -49,9 +50,11 @@ export async function postWebhook(request: WebhookRequest, nowMs: number): Promi
       redirect: 'manual',
       signal,
     });
+    const edgeError = await edgeErrorOf(response);
+    if (edgeError !== null) return { kind: edgeError };
     const { status: httpStatus, headers } = response;
-    // Not read: a receiver can neither fill our memory nor hold us with it.
-    await response.body?.cancel();
+    // Not read: a receiver can neither fill our memory nor hold us with it. One that was looked into for the edge's words is done with.
+    if (!response.bodyUsed) await response.body?.cancel();
     return { kind: 'answered', httpStatus, retryAfter: headers.get('retry-after') };
   } catch {
     // What the runtime says of a broken connection differs by platform and tells a merchant nothing: the class is kept.

@@ -10,6 +10,7 @@ import { WEBHOOK_ENDPOINTS_MAX } from '../../src/domain/limits.ts';
 import type { DeliveryView } from '../../src/domain/webhook-delivery.ts';
 import { WEBHOOK_POLICIES } from '../../src/domain/webhook-policy.ts';
 import { atRest } from '../audit/world.ts';
+import { edge } from '../gateway/support/replies.ts';
 import { deliver } from '../queues/messages.ts';
 import { loseFirst, loseMessages } from '../support/losses.ts';
 import { call, createPayment, freshKey, json, postPayment, terminal, until } from '../support/payments.ts';
@@ -286,6 +287,7 @@ describe('a receiver', () => {
     ['redirects is not followed', { status: 302, headers: { location: '/hooks/elsewhere' } }, 302, 'redirect'],
     ['does not know us', { status: 404 }, 404, 'http_error'],
     ['breaks the connection', { does: 'cut' }, null, 'connection_failed'],
+    ['refuses it, as the edge tells', edge(521), null, 'connection_failed'],
     ['never answers is given up at the timeout', { does: 'hang' }, null, 'timeout'],
   ] as const)('that %s: the attempt has failed, and the next one comes', async (_what, reply, status, error) => {
     const receiver = await new Receiver().answer(reply, { status: 204, body: '' });

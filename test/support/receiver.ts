@@ -3,12 +3,12 @@ import { Webhook } from 'standardwebhooks';
 import { inject } from 'vitest';
 import { until } from './payments.ts';
 
-/** `does`: never answer, break the connection, or answer with a body without end. */
+/** `does`: never answer, break the connection, answer with a body without end, or begin one and never end it. */
 export interface Reply {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  readonly does?: 'hang' | 'cut' | 'flood';
+  readonly does?: 'hang' | 'cut' | 'flood' | 'stall';
 }
 
 export interface Received {

@@ -66,7 +66,10 @@ function receive(desk: Desk, { method = '', headers }: IncomingMessage, body: st
       response.socket?.destroy();
       return;
     case 'flood':
-      flood(response);
+      flood(reply, response);
+      return;
+    case 'stall':
+      response.writeHead(reply.status ?? 200, reply.headers).write(reply.body ?? 'o');
       return;
     default:
       response.writeHead(reply.status ?? 200, reply.headers).end(reply.body ?? 'ok');
@@ -74,8 +77,8 @@ function receive(desk: Desk, { method = '', headers }: IncomingMessage, body: st
 }
 
 /** A body without end. */
-function flood(response: ServerResponse): void {
-  response.writeHead(200, { 'content-type': 'text/plain' });
+function flood({ status = 200, headers = { 'content-type': 'text/plain' } }: Reply, response: ServerResponse): void {
+  response.writeHead(status, headers);
   const more = (): void => {
     while (response.write('x'.repeat(65_536)));
   };

@@ -1,6 +1,7 @@
 /**
- * Every command of README.md and docs/ is run: curls here, against a Worker that `npm run dev` starts; everything else by the test that the table
- * of support/doc-proofs.ts names, or not at all for a reason that stands there. A command that nobody runs fails.
+ * Every command of README.md and docs/ is run: curls and those of docs/webhooks.md here, against a Worker that `npm run dev` starts; everything else
+ * by the test that the table of support/doc-proofs.ts names, or not at all for a reason that stands there. A command that nobody runs fails. Of that
+ * Worker's state it is asked, too, that it has it alone.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -108,6 +109,9 @@ describe('against a Worker as `npm run dev` starts it', () => {
         '--persist-to',
         folder,
         '--show-interactive-dev-session=false',
+        // The system's choice, as for a Worker of scripts/local-worker.ts.
+        '--inspector-port',
+        '0',
         ...args,
       ],
       {
@@ -125,11 +129,16 @@ describe('against a Worker as `npm run dev` starts it', () => {
 
   afterAll(async () => {
     collector.close();
+    await end();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  async function end(): Promise<void> {
+    if (dev.exitCode !== null || dev.signalCode !== null) return;
     const ended = new Promise((resolve) => dev.on('exit', resolve));
     dev.kill('SIGTERM');
     await ended;
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  });
+  }
 
   async function isUp(): Promise<boolean> {
     try {
@@ -161,6 +170,22 @@ describe('against a Worker as `npm run dev` starts it', () => {
     paymentId = (await list()).data[0]?.id ?? '';
   });
 
+  // Before the others, which go side by side and freeze its wallet for a while.
+  test('every command of webhooks.md works, in one shell, and what it sends verifies', async () => {
+    const blocks = [...read('docs/webhooks.md').matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block);
+    const script = blocks
+      .join('\n')
+      .replaceAll('localhost:8080', `localhost:${port}`)
+      .replaceAll('9000', String(await anyFreePort()));
+    expect(script).toContain('rotate-secret');
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: ROOT, timeout: 60_000 });
+    expect(stdout).toMatch(/^verified {2}payment\.completed {2}pay_\w+ {2}COMPLETED$/m);
+    expect(stdout).toMatch(/^verified {2}payment\.failed {2}pay_\w+ {2}FAILED$/m);
+    expect(stdout).not.toContain('refused');
+    expect(stdout.match(/"status":"delivered"/g)).toHaveLength(2);
+    expect(stdout).toContain('"deleted":true');
+  });
+
   // 409: the request is as it must be, and the payment is not as it would have to be (nobody needs to attend to it).
   test('every curl is answered 2xx, or 409', async () => {
     expect(CURLS.length).toBeGreaterThan(5);
@@ -173,6 +198,22 @@ describe('against a Worker as `npm run dev` starts it', () => {
   test('a collector hears of it, as traces.md says', async () => {
     await expect.poll(() => spans.length, { timeout: 20_000 }).toBeGreaterThan(0);
     expect(new Set(spans)).toEqual(new Set(['/v1/traces']));
+  });
+
+  test('its state is its own: a second one is refused with what to do, and the first goes on and gives it back', async () => {
+    const second = await run(process.execPath, ['scripts/dev.ts', `--persist-to=${folder}`], { cwd: ROOT }).then(
+      () => null,
+      (error: { code: number; stdout: string; stderr: string }) => error,
+    );
+    expect(second?.code).toBe(1);
+    expect(second?.stderr).toContain(
+      `${folder} is in use by process ${dev.pid} on port ${port}; give this one --persist-to DIR`,
+    );
+    expect(`${second?.stdout}${second?.stderr}`).not.toContain('    at ');
+    expect(await isUp()).toBe(true);
+
+    await end();
+    expect(existsSync(join(folder, 'dev.lock'))).toBe(false);
   });
 });
 

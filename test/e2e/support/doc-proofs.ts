@@ -14,7 +14,7 @@ export type Proof =
 
 /** Documents whose every command is run by a test of their own, which names them. */
 export const WHOLE_DOCUMENTS: Readonly<Record<string, string>> = {
-  'docs/webhooks.md': 'test/e2e/webhooks-doc.test.ts',
+  'docs/webhooks.md': 'test/e2e/docs-commands.test.ts',
   'docs/observability/logs.md': 'test/e2e/observability.test.ts',
 };
 
@@ -65,7 +65,7 @@ export const PROOFS: readonly (readonly [RegExp, Proof])[] = [
     { byHand: 'it runs hundreds of payments for its figures; what it counts and prints by is tested' },
   ],
   [/^npm run screenshots$/, { byHand: 'it pictures what test/e2e/console.test.ts walks through, by the same code' }],
-  [/^npm run deploy -- --dry-run$/, { by: CI, names: 'npm run --silent deploy -- --dry-run' }],
+  [/^npm run deploy -- --dry-run$/, { by: 'test/e2e/deploy.test.ts', names: "deploy(['--dry-run']" }],
   // The script itself, against an account that is not there: support/stand-in-wrangler.ts.
   [/^npm run deploy\b/, { by: 'test/e2e/deploy.test.ts', names: 'scripts/deploy.ts' }],
   [/^npx wrangler login$/, { account: 'logs in' }],

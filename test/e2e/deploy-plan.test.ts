@@ -171,6 +171,7 @@ describe('secrets', () => {
       'Missing: API_KEY_SECRET, STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET, MERCADO_PAGO_ACCESS_TOKEN',
     );
     await expect(ask({ env: { STRIPE_SECRET_KEY: 'sk_live_12345678' } })).rejects.toThrow('STRIPE_WEBHOOK_SECRET');
+    await expect(ask({ env: { ...VALUES, API_KEY_SECRET: '' } })).rejects.toThrow('Missing: API_KEY_SECRET.');
     const wrong = ask({ env: { STRIPE_SECRET_KEY: 'the-secret' } });
     await expect(wrong).rejects.toThrow('Not valid: STRIPE_SECRET_KEY');
     await expect(wrong).rejects.not.toThrow('the-secret');

@@ -22,9 +22,10 @@ const STRIPE = {
 };
 const QUEUES = ['wallet-commands', 'gateway-commands', 'notifications', 'payment-events'];
 const ALL_QUEUES = [...QUEUES, ...QUEUES.map((name) => `${name}-dlq`), 'dead-letters'];
+/** Where CI keeps none: the stand-in starts some hundred times. */
+const OWN_COMPILE_CACHE = mkdtempSync(join(tmpdir(), 'holdfast-compiled-'));
 
 let server: Server;
-let compileCache: string;
 let folder: string;
 let file: string;
 
@@ -36,7 +37,6 @@ const calls = (): string[] =>
 const change = (changes: Partial<Account>): void => writeFileSync(file, JSON.stringify({ ...read(), ...changes }));
 
 beforeAll(async () => {
-  compileCache = mkdtempSync(join(tmpdir(), 'holdfast-compiled-'));
   // The Worker of the account: closed or not as it was deployed, without configuration until it has its secrets.
   server = createServer((request, response) => {
     const worker = Object.values(read().workers)[0];
@@ -47,7 +47,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
 afterAll(async () => {
-  rmSync(compileCache, { recursive: true, force: true });
+  rmSync(OWN_COMPILE_CACHE, { recursive: true, force: true });
   await new Promise((resolve) => server.close(resolve));
 });
 
@@ -95,8 +95,7 @@ async function deploy(
           PATH: process.env.PATH ?? '',
           WRANGLER_BIN: join(ROOT, 'test/e2e/support/stand-in-wrangler.ts'),
           STAND_IN_ACCOUNT: file,
-          // The stand-in starts some hundred times.
-          NODE_COMPILE_CACHE: compileCache,
+          NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? OWN_COMPILE_CACHE,
           ...env,
         },
       },
@@ -161,36 +160,31 @@ describe('npm run deploy', () => {
     expect(read().workers.holdfast).toMatchObject({ secrets: workers.holdfast?.secrets, deployments: 2 });
   });
 
-  test('keeps the sandbox apart, closed, beside live in one account', async () => {
-    const { code, output } = await deploy(['--env', 'sandbox'], KEY);
-    expect(code, output).toBe(0);
-    const { databases, queues, workers } = read();
-    expect(Object.keys(databases)).toEqual(['other', 'holdfast-sandbox']);
-    expect(Object.keys(queues).every((name) => name.startsWith('sandbox-'))).toBe(true);
-    expect(workers['holdfast-sandbox']?.vars).toEqual({ MODE: 'sandbox', AUTH: 'required' });
-    expect(Object.keys(workers['holdfast-sandbox']?.secrets ?? {})).toEqual(['API_KEY_SECRET']);
-  });
-
-  test.each([
-    ['queues create notifications', 'live'],
-    ['d1 migrations apply', 'sandbox'],
-    ['secret bulk', 'sandbox'],
-  ])('broken off at `%s` it says so, and the next run does the rest, once', async (failsAt, environment) => {
-    change({ failsAt });
-    const broken = await deploy(['--env', environment], STRIPE);
-    expect(broken.code).toBe(1);
-    expect(broken.output).toContain('connection reset');
-    expect(broken.output).not.toContain('    at ');
+  test('broken off again and again it says so each time, and the next run does the rest, once', async () => {
+    const made: string[] = [];
+    for (const failsAt of ['queues create notifications', 'd1 migrations apply', 'secret bulk']) {
+      change({ failsAt });
+      const broken = await deploy(['--env', 'live'], STRIPE);
+      expect(broken.code, failsAt).toBe(1);
+      expect(broken.output).toContain('connection reset');
+      expect(broken.output).not.toContain('    at ');
+      // Nothing twice.
+      expect(broken.changes.filter((call) => made.includes(call))).toEqual([]);
+      expect(
+        broken.changes.some((call) => call.startsWith(failsAt)),
+        failsAt,
+      ).toBe(true);
+      made.push(...broken.changes.filter((call) => call.includes('create') && !call.startsWith(failsAt)));
+    }
     const { failsAt: _, ...account } = read();
     writeFileSync(file, JSON.stringify(account));
-    const resumed = await deploy(['--env', environment], STRIPE);
+    const resumed = await deploy(['--env', 'live'], STRIPE);
     expect(resumed.code, resumed.output).toBe(0);
-    // Nothing twice.
-    const made = broken.changes.filter((call) => call.includes('create') && !call.startsWith(failsAt));
     expect(resumed.changes.filter((call) => made.includes(call))).toEqual([]);
+    expect(read().workers.holdfast?.secrets).toEqual(STRIPE);
   });
 
-  test('interrupted while it waits it says so and ends at once, and the next run does the rest', async () => {
+  test('interrupted while it waits it says so and ends at once, and the next run does the rest; the sandbox is apart and closed', async () => {
     const { url } = read();
     // Nobody answers there, so the check waits for a minute.
     change({ url: 'http://127.0.0.1:9' });
@@ -199,6 +193,13 @@ describe('npm run deploy', () => {
     expect(lingeredMs).toBeLessThan(10_000);
     change({ url });
     expect(await deploy(['--env', 'sandbox'])).toMatchObject({ code: 0, changes: [expect.stringMatching(/^deploy/)] });
+
+    // As live would be beside it, in one account.
+    const { databases, queues, workers } = read();
+    expect(Object.keys(databases)).toEqual(['other', 'holdfast-sandbox']);
+    expect(Object.keys(queues).every((name) => name.startsWith('sandbox-'))).toBe(true);
+    expect(workers['holdfast-sandbox']?.vars).toEqual({ MODE: 'sandbox', AUTH: 'required' });
+    expect(Object.keys(workers['holdfast-sandbox']?.secrets ?? {})).toEqual(['API_KEY_SECRET']);
   });
 
   test('refuses an open or half configuration, before it asks the account for anything', async () => {
@@ -236,8 +237,6 @@ describe('npm run deploy', () => {
         'a-shop consumes it',
       ],
       [{ queues: {} }, KEY, 'Missing: STRIPE_SECRET_KEY'],
-      [{}, { ...STRIPE, API_KEY_SECRET: '' }, 'Missing: API_KEY_SECRET'],
-      [{}, { ...STRIPE, STRIPE_SECRET_KEY: 'whsec_12345678' }, 'Not valid: STRIPE_SECRET_KEY'],
     ];
     for (const [changes, env, said] of cases) {
       change(changes);

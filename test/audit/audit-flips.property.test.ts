@@ -1,7 +1,7 @@
 /**
  * P9: the auditor finds every flip of a stored row, and nothing where nothing was flipped. One flip at a time: flipped,
- * audited by the auditor's own functions, restored. HOLDFAST_FLIPS and HOLDFAST_SEED (vitest.config.ts) make it longer, or
- * the same again.
+ * audited by the auditor's own functions, restored. HOLDFAST_FLIPS makes it longer. HOLDFAST_SEED gives the same draws again, and not
+ * the same run: they fall on ids and times that are each run's own.
  *
  * Not flipped, since no audit of it could tell: `wallet.frozen` (docs/ledger.md); a wallet's `alarm_at_ms` and `listed`, and
  * the numbers of its schema's steps, and when the sweeper last looked (`swept_at_ms`), which say when to look again and nothing of money; series that endpoints report
@@ -29,7 +29,7 @@ import { type Cell, cellsOf, flipped, keyAfter, pick, type Random, updateOf, typ
 import { buildWorld, post, WALLETS, type World, walkFindings } from './world.ts';
 
 const FLIPS = Number(env.AUDIT_FLIPS);
-const SEED = Number(env.AUDIT_SEED);
+const SEED = Number(env.HOLDFAST_SEED ?? Date.now() % 2 ** 31);
 /** So often the flip is also walked over as an operator would, and so often the clean world is. */
 const WALKED_EVERY = 50;
 /** Draws until the storage takes a flip; the column that refuses most takes one of three. */

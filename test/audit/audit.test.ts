@@ -15,7 +15,7 @@ import { call, createPayment, freshKey, json, openWallet, terminal, until } from
 import { asTables, editCommits, withRecord } from '../support/saga-storage.ts';
 import { atRest, post, walked, walkFindings } from './world.ts';
 
-const SEED = Number(env.AUDIT_SEED);
+const SEED = Number(env.HOLDFAST_SEED ?? Date.now() % 2 ** 31);
 const PAYMENTS = 12;
 const SCOPE = { merchant: 'default', mode: 'sandbox' } as const;
 

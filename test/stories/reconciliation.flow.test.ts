@@ -1,6 +1,7 @@
 /**
  * P10: a thousand payments of every kind, through their real sagas; then one in a hundred missing, one extra and one of a
- * wrong amount in the provider's own books. All of it is found and classified, and nothing else. HOLDFAST_SEED repeats a run.
+ * wrong amount in the provider's own books. All of it is found and classified, and nothing else. HOLDFAST_SEED repeats what
+ * is drawn.
  */
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
@@ -13,7 +14,7 @@ import { atRest, findings, reconciled } from '../support/reconciliation.ts';
 const PAYMENTS = 1_000;
 const EACH = PAYMENTS / 100;
 const AT_ONCE = 50;
-const SEED = Number(process.env.HOLDFAST_SEED ?? 20261124);
+const SEED = Number(env.HOLDFAST_SEED ?? 20261124);
 
 /** Park and Miller's generator: small, and the same everywhere. */
 function generator(seed: number): (below: number) => number {

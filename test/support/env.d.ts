@@ -6,9 +6,10 @@ declare module '*.sql?raw' {
 declare namespace Cloudflare {
   interface Env {
     TEST_MIGRATIONS: import('cloudflare:test').D1Migration[];
-    /** How many rows P9 flips, and the seed that it draws them with (vitest.config.ts). */
+    /** What a run is to be drawn with; only where the run was started with one (vitest.config.ts). */
+    HOLDFAST_SEED?: string;
+    /** How many rows P9 flips. */
     AUDIT_FLIPS: string;
-    AUDIT_SEED: string;
     /** Dead commands of P8 (test/contention). */
     DEAD_COMMANDS: string;
     TEST_RATE_LIMIT: RateLimit;

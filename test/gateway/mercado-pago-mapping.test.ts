@@ -52,6 +52,39 @@ const MERCADO_PAGO_NO_ANSWER: readonly Row[] = [
   ['404 of another route', http(404, { message: 'resource not found' }), unknown('http_404')],
 ];
 
+/** As the reference lists them for a payment that is created (HTTP 400); none of them has made one. */
+const CAUSES_OF_THE_CARD: readonly (readonly [cause: number, code: string])[] = [
+  [2072, 'invalid_amount'],
+  [2077, 'card_not_supported'],
+  [2131, 'card_not_supported'],
+  [3010, 'card_not_supported'],
+  [3011, 'card_not_supported'],
+  [3012, 'incorrect_cvc'],
+  [3013, 'incorrect_cvc'],
+  [3014, 'card_not_supported'],
+  [3015, 'incorrect_number'],
+  [3016, 'incorrect_number'],
+  [3017, 'incorrect_number'],
+  [3018, 'expired_card'],
+  [3019, 'expired_card'],
+  [3020, 'invalid_token'],
+  [3021, 'invalid_token'],
+  [3022, 'invalid_token'],
+  [3023, 'invalid_token'],
+  [3025, 'invalid_token'],
+  [3026, 'invalid_token'],
+  [3027, 'card_not_supported'],
+  [3028, 'card_not_supported'],
+  [3029, 'expired_card'],
+  [3030, 'expired_card'],
+  [3031, 'incorrect_cvc'],
+  [3032, 'incorrect_cvc'],
+  [3033, 'incorrect_number'],
+  [3034, 'incorrect_number'],
+  [4033, 'invalid_amount'],
+  [4037, 'invalid_amount'],
+];
+
 const rejected = (detail?: string) => http(201, payment('rejected', { status_detail: detail }));
 const AUTHORIZE_ROWS: Rows = [
   ['authorized', [http(201, payment('authorized'))], { kind: 'approved', reference: '77', captured: false }],
@@ -98,7 +131,10 @@ const AUTHORIZE_ROWS: Rows = [
     { kind: 'approved', reference: '77', captured: false },
   ],
   ['a bad token, and the search fails', [http(400, error(2006)), http(500, '')], unknown('http_500')],
-  ['a bad amount', [http(400, error(4037)), http(200, found())], { kind: 'refused', code: 'invalid_amount' }],
+  ...CAUSES_OF_THE_CARD.map(
+    ([cause, code]) =>
+      [`refused for cause ${cause}`, [http(400, error(cause)), http(200, found())], { kind: 'refused', code }] as const,
+  ),
   ['404 "payment not found"', [http(404, error(2000))], unknown('http_404')],
 ];
 

@@ -102,6 +102,12 @@ describe('an authorization', () => {
     });
   });
 
+  it('of a credit card that cannot be reserved is declined at once, and charges nothing', async () => {
+    const request = authorization({ token: token('sale') });
+    expect(await provider.authorize(request)).toEqual({ kind: 'refused', code: 'card_not_supported' });
+    expect((await books()).payments).toEqual([]);
+  });
+
   it.each([
     ['fund', 'insufficient_funds'],
     ['secu', 'incorrect_cvc'],

@@ -49,7 +49,10 @@ const VERDICTS: Readonly<Record<string, readonly [status: string, detail: string
   secu: ['rejected', 'cc_rejected_bad_filled_security_code'],
   call: ['rejected', 'cc_rejected_call_for_authorize'],
   othe: ['rejected', 'cc_rejected_other_reason'],
+  sale: ['approved', 'accredited'],
 };
+/** A card that can be charged and not reserved: its payment method's `deferred_capture` is `unsupported`. */
+const ONLY_AT_ONCE = 'sale';
 
 const failure = (status: number, ...codes: number[]): Answer => ({
   status,
@@ -126,8 +129,10 @@ export class MercadoPagoAccount implements Account {
     const decimals = this.#currency === 'CLP' ? 0 : 2;
     if (Number(data.transaction_amount.toFixed(decimals)) !== data.transaction_amount) return failure(400, 4037);
     if (this.#spentTokens.has(data.token)) return failure(400, 2006);
+    const [card = ''] = data.token.split('-');
+    if (card === ONLY_AT_ONCE && !data.capture) return failure(400, 2077);
     this.#spentTokens.add(data.token);
-    const [status, detail] = VERDICTS[data.token.split('-')[0] ?? ''] ?? ['rejected', 'cc_rejected_card_error'];
+    const [status, detail] = VERDICTS[card] ?? ['rejected', 'cc_rejected_card_error'];
     const isReserved = status === 'approved' && !data.capture;
     const payment = this.#put({
       id: ++this.#ids,

@@ -149,15 +149,23 @@ export class HealthBatch {
   }
 }
 
-/** Declines, refusals and our own bad requests are answers of a healthy provider; 429 says only that we are too fast. */
+/**
+ * The reasons of an `unknown` of which nothing usable was heard: no answer, or one from before the provider (a redirect, a proxy's page,
+ * 5xx). They are the port's (`exchange.ts`), the same for every provider; any other is read off what a provider did answer.
+ */
+const UNHEARD = /^(timeout|connection_cut|answer_unreadable|http_[35]\d\d)$/;
+
+/**
+ * Declines, refusals and our own bad requests are answers of a healthy provider. 429 says only that we are too fast, and an answer that we
+ * can make nothing of is about one payment, or a fault of ours: to shut everybody out would help neither (decision 0014).
+ */
 function resultOf(answer: ProviderAnswer): CallResult {
   switch (answer.kind) {
     case 'not_sent':
     case 'misconfigured':
       return 'failure';
     case 'unknown':
-      // Two bodies under one key: a bug of ours.
-      return answer.reason === 'idempotency_key_reused' ? 'no_sign' : 'failure';
+      return UNHEARD.test(answer.reason) ? 'failure' : 'no_sign';
     case 'throttled':
       return 'no_sign';
     default:

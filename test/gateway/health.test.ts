@@ -5,7 +5,10 @@ import type { OperationReport, Permits, Wants } from '../../src/domain/provider-
 import { GatewayBatch } from '../../src/gateway/gateway.ts';
 import { HealthBatch, type HealthDesk, healthDeskOf } from '../../src/gateway/health.ts';
 import type { ProviderAnswer } from '../../src/gateway/provider.ts';
+import { MercadoPagoAdapter } from '../../src/gateway/providers/mercado-pago.ts';
+import { StripeAdapter } from '../../src/gateway/providers/stripe.ts';
 import { command, NOW_MS, responseOf, saying } from './commands.ts';
+import { NO_ANSWER, replying } from './support/replies.ts';
 
 function deskSaying(permits: Permits) {
   const asked: { provider: string; wants: Wants }[] = [];
@@ -103,6 +106,18 @@ describe('as a sign of health', () => {
     [{ kind: 'misconfigured', reason: 'http_401' }, 'failure'],
     [{ kind: 'throttled', retryAfterMs: 1 }, 'no_sign'],
     [{ kind: 'unknown', reason: 'idempotency_key_reused' }, 'no_sign'],
+    // What follows came from a provider that had answered: that we cannot tell what it means is no outage.
+    [{ kind: 'unknown', reason: 'cause_2001' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'http_400' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'http_404' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'http_409' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'idempotency_key_in_use' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'lock_timeout' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'charge_not_found_yet' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'refund_not_told_apart' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'several_charges_in_force' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'answer_mismatch' }, 'no_sign'],
+    [{ kind: 'unknown', reason: 'answer_unexpected' }, 'no_sign'],
   ] as const)('%j is a %s', async (answer, result) => {
     const { desk, told } = deskSaying({});
     const { batch } = batchOver(desk, answer);
@@ -110,6 +125,36 @@ describe('as a sign of health', () => {
     await batch.close();
     expect(told[0]?.reports).toEqual([{ operation: 'authorize', result, slow: false }]);
   });
+});
+
+describe('where nothing usable was heard', () => {
+  it.each(NO_ANSWER)(
+    '%s is a failure of every provider, but for 429 and what is an answer',
+    async (_says, reply, expected) => {
+      const { desk, told } = deskSaying({});
+      const access = {
+        secretKey: 'sk_test_0123456789',
+        accessToken: 'a',
+        webhookSecret: 'w',
+        currency: 'BRL',
+        timeoutMs: 50,
+      };
+      for (const Adapter of [StripeAdapter, MercadoPagoAdapter]) {
+        const provider = new Adapter({ ...access, fetcher: replying(reply) });
+        const batch = new GatewayBatch(
+          new Map([[provider.name, provider]]),
+          new HealthBatch(desk, 'live', new Map()),
+          5,
+        );
+        await batch.run(command('lookup', { provider: provider.name, provider_reference: '77' }), () => NOW_MS);
+        await batch.close();
+      }
+      const isHeard =
+        expected.kind === 'throttled' || ('reason' in expected && expected.reason === 'answer_unexpected');
+      const result = isHeard ? 'no_sign' : 'failure';
+      expect(told.flatMap(({ reports }) => reports.map((report) => report.result))).toEqual([result, result]);
+    },
+  );
 });
 
 describe('the health object of a provider', () => {

@@ -40,6 +40,7 @@ A payment that fails is not an HTTP error: it is a payment with \`status: FAILED
 |---|---|
 ${failures.join('\n')}
 
-\`gateway_declined\` comes with a \`decline_code\` from the provider.
+\`gateway_declined\` comes with a \`decline_code\`: the provider's, or ours where no provider of the route can take the payment, as
+\`currency_not_supported\`, \`invalid_token\`, or \`provider_not_configured\` where this deployment has none for it.
 `,
 );

@@ -30,6 +30,12 @@ export interface PassedOver {
   readonly declineCode?: string;
 }
 
+/**
+ * What a payment is declined with where the providers of its route are not set up here. Unlike what a provider says of itself, it is true of
+ * this moment only: an earlier sending may have come while the provider still was.
+ */
+export const NOT_CONFIGURED = 'provider_not_configured';
+
 /** A decision with its reasons: recorded as `payment_gateway.routed`. */
 export interface RouteDecision {
   /** Null: every provider of the rule has been passed over. */

@@ -8,7 +8,7 @@ import type { Config } from '../config.ts';
 import type { Spent } from '../domain/cost/spent.ts';
 import { InvariantError } from '../domain/errors.ts';
 import type { GatewayOperation, GatewayStatus } from '../domain/events/catalogue.ts';
-import { ROUTE_RULES, type RouteDecision, route } from '../domain/routing.ts';
+import { NOT_CONFIGURED, ROUTE_RULES, type RouteDecision, route } from '../domain/routing.ts';
 import type { Outcome } from '../domain/saga/outcome.ts';
 import { logLine, routineLine } from '../telemetry/log.ts';
 import type { OpenSpan } from '../telemetry/tracer.ts';
@@ -59,7 +59,7 @@ export class GatewayBatch {
     const { provider, answer } =
       operation === 'lookup'
         ? await this.#lookUp(candidates, command, delivery.span)
-        : await this.#askOne(candidates[0], operation, command, now, delivery.span);
+        : await this.#askOne(candidates[0], operation, command, now, delivery);
     const outcome = outcomeOf({
       effectId: command.metadata.message_deduplication_id,
       paymentId: command.payload.payment_id,
@@ -86,22 +86,32 @@ export class GatewayBatch {
     operation: Exclude<GatewayOperation, 'lookup'>,
     command: GatewayCommand,
     now: () => number,
-    span: OpenSpan | undefined,
+    { span, mayHaveBegun = false }: Delivery,
   ): Promise<Asked> {
     if (name === undefined) return { answer: { kind: 'misconfigured', reason: 'no_route' } };
     const { not_after: notAfter } = command.payload;
     const isLate = () => notAfter !== undefined && now() > Date.parse(notAfter);
     if (isLate()) return { provider: name, answer: EXPIRED };
     const answer =
-      this.#passedOn(name, operation, command) ??
+      this.#passedOn(name, operation, command, mayHaveBegun) ??
       (await this.#admitted(name, operation, span, (provider) => call(provider, operation, command), isLate));
     return { provider: name, answer };
   }
 
-  /** A payment that this provider cannot take, and another of its route may: nothing is sent, and its breaker hears nothing. */
-  #passedOn(name: string, operation: GatewayOperation, command: GatewayCommand): ProviderAnswer | null {
+  /**
+   * A payment that this provider cannot take, and another of its route may: nothing is sent, and its breaker hears nothing. Routes name
+   * providers that a deployment need not have; one that is not there is none of the money's, unless an earlier delivery came while it was.
+   */
+  #passedOn(
+    name: string,
+    operation: GatewayOperation,
+    command: GatewayCommand,
+    mayHaveBegun: boolean,
+  ): ProviderAnswer | null {
     if (operation !== 'authorize') return null;
-    const code = this.#providers.get(name)?.unfit?.(authorizeRequest(name, command)) ?? null;
+    const provider = this.#providers.get(name);
+    if (provider === undefined) return mayHaveBegun ? null : { kind: 'unfit', code: NOT_CONFIGURED };
+    const code = provider.unfit?.(authorizeRequest(name, command)) ?? null;
     return code === null ? null : { kind: 'unfit', code };
   }
 
@@ -133,7 +143,7 @@ export class GatewayBatch {
     isLate: () => boolean = () => false,
   ): Promise<ProviderAnswer> {
     const provider = this.#providers.get(name);
-    if (provider === undefined) return { kind: 'misconfigured', reason: `provider_not_configured: ${name}` };
+    if (provider === undefined) return { kind: 'misconfigured', reason: `${NOT_CONFIGURED}: ${name}` };
     const admission = await this.#health.admit(name, operation);
     if (!admission.admitted) {
       return { kind: 'not_sent', reason: 'breaker_open', retryAfterMs: admission.retryAfterMs };

@@ -1,6 +1,6 @@
 /**
- * Which providers exist in this environment, by name. A provider whose configuration is incomplete is not in the list, and a
- * call for it is refused as misconfigured. The sandbox providers do not exist in live mode, nor real ones in sandbox.
+ * Which providers exist in this environment, by name. A provider that is not configured is not in the list: a payment is
+ * not taken to it, and any other call for it is refused as misconfigured. The sandbox providers do not exist in live mode, nor real ones in sandbox.
  */
 import type { Config } from '../config.ts';
 import type { Provider } from './provider.ts';

@@ -1066,6 +1066,48 @@ describe('a payment that a provider can never take', () => {
   });
 });
 
+describe('a provider that is not configured', () => {
+  const absent = (provider: string) => ({
+    gateway_status: 'NOT_SENT' as const,
+    provider,
+    reason: 'provider_not_configured',
+    decline_code: 'provider_not_configured',
+  });
+  const unfit = { reason: 'currency_not_supported', decline_code: 'currency_not_supported' };
+
+  test.each([
+    ['the first', unfit, {}],
+    ['the last', {}, unfit],
+  ])('says less than why another cannot take the payment, which is declined by that: %s', (_which, first, last) => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { ...absent('acme'), ...first });
+    saga.gateway('authorize', { ...absent('borealis'), ...last });
+    expect(saga.saga).toMatchObject({
+      state: 'releasing_funds',
+      data: { failure: { code: 'gateway_declined', decline_code: 'currency_not_supported' } },
+    });
+  });
+
+  test('declines at once where none of the route is', () => {
+    const saga = new SagaDriver({ method: 'credit_card' });
+    saga.gateway('authorize', absent('acme'));
+    saga.gateway('authorize', absent('borealis'));
+    expect(saga.saga).toMatchObject({
+      state: 'failed',
+      data: { failure: { code: 'gateway_declined', decline_code: 'provider_not_configured' } },
+    });
+  });
+
+  test('proves nothing of another sending, which may have come while it still was (S1)', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.take({ kind: 'asked', effectId: saga.effectId('authorize') });
+    expect(saga.gateway('authorize', absent('acme')).send).toEqual([]);
+    expect(saga.saga).toMatchObject({ state: 'authorizing', data: { provider: 'acme' } });
+  });
+});
+
 describe('the death of a message that captures or undoes', () => {
   const died = (saga: SagaDriver, name: PaymentCommand) => saga.take({ kind: 'died', effectId: saga.effectId(name) });
 

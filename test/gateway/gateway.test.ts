@@ -20,6 +20,16 @@ async function carryOut(given: Map<string, Provider>, told: GatewayCommand, nowM
   return await new GatewayBatch(given, health, 5).run(told, () => nowMs, delivery);
 }
 
+/** What a gateway with no provider answers, and the alerts of its log lines. */
+async function logged(told: GatewayCommand, delivery: Delivery = {}) {
+  const log = vi.spyOn(console, 'log');
+  const response = responseOf(await carryOut(providers(), told, NOW_MS, delivery));
+  const lines = log.mock.calls.map(([line]) => JSON.parse(String(line)) as Record<string, unknown>);
+  log.mockRestore();
+  const mine = lines.filter((line) => line.effect_id === told.metadata.message_deduplication_id);
+  return { response, alerts: mine.map(({ alert }) => alert) };
+}
+
 const APPROVED = { kind: 'approved', reference: 'ch_1', captured: false } as const;
 const NOT_SENT: ProviderAnswer = { kind: 'not_sent', reason: 'not_connected' };
 
@@ -99,9 +109,32 @@ describe('one command', () => {
     }
   });
 
-  it('for a provider that is not configured is not sent, and says so', async () => {
-    const response = responseOf(await carryOut(providers(), command('capture', { provider: 'stripe' }), NOW_MS));
-    expect(response).toMatchObject({ gateway_status: 'NOT_SENT', reason: 'provider_not_configured: stripe' });
+  it.each(['capture', 'unauthorize', 'refund', 'lookup'] as const)(
+    'to %s at a provider that is not configured is not sent, and calls for a person: the money is there',
+    async (operation) => {
+      const { response, alerts } = await logged(command(operation, { provider: 'stripe' }));
+      expect(response).toMatchObject({ gateway_status: 'NOT_SENT', reason: 'provider_not_configured: stripe' });
+      expect(response).not.toHaveProperty('decline_code');
+      expect(alerts).toEqual([true]);
+    },
+  );
+
+  it('to authorize at a provider that is not configured is passed on for good, and calls nobody', async () => {
+    const { response, alerts } = await logged(command('authorize', { provider: 'mercado-pago' }));
+    expect(response).toMatchObject({
+      gateway_status: 'NOT_SENT',
+      provider: 'mercado-pago',
+      reason: 'provider_not_configured',
+      decline_code: 'provider_not_configured',
+    });
+    expect(alerts).toEqual([undefined]);
+  });
+
+  it('to authorize at a provider that is no longer configured is unknown where an earlier delivery may have begun', async () => {
+    const { response, alerts } = await logged(command('authorize', { provider: 'stripe' }), { mayHaveBegun: true });
+    expect(response).toMatchObject({ gateway_status: 'UNKNOWN', reason: 'earlier_delivery_unaccounted' });
+    expect(response).not.toHaveProperty('decline_code');
+    expect(alerts).toEqual([true]);
   });
 });
 
@@ -261,6 +294,6 @@ describe('in live mode', () => {
     expect(providersOf(env, live.config).has('acme')).toBe(false);
     const told = command('authorize', { provider: 'acme' });
     const response = responseOf(await openGatewayBatch(env, live.config).run(told, () => NOW_MS));
-    expect(response).toMatchObject({ gateway_status: 'NOT_SENT', reason: 'provider_not_configured: acme' });
+    expect(response).toMatchObject({ gateway_status: 'NOT_SENT', provider: 'acme', reason: 'provider_not_configured' });
   });
 });

@@ -11,7 +11,7 @@ import {
 import type { EventPayload, EventType } from '../events/catalogue.ts';
 import type { LateAuthorization, PaymentData } from '../payment.ts';
 import { backoffMs } from '../retry.ts';
-import { type PassedOver, ROUTE_RULES, type RouteDecision, route } from '../routing.ts';
+import { NOT_CONFIGURED, type PassedOver, ROUTE_RULES, type RouteDecision, route } from '../routing.ts';
 import { provesNothing } from './effects.ts';
 import type { Fact } from './outcome.ts';
 import type { PaymentContext, PaymentRule } from './payment-types.ts';
@@ -46,9 +46,14 @@ export const nobodyTakesIt = (context: PaymentContext): boolean => {
   );
 };
 
-/** The provider that was asked can take it another time: what it never can is known at once, of every sending. */
-export const provesNothingYet = (context: PaymentContext): boolean =>
-  gatewayAnswer(context)?.decline_code === undefined && provesNothing(context);
+/**
+ * The provider that was asked can take it another time: what it never can is known at once, of every sending. That it is not configured
+ * is known of this sending alone.
+ */
+export const provesNothingYet = (context: PaymentContext): boolean => {
+  const code = gatewayAnswer(context)?.decline_code;
+  return (code === undefined || code === NOT_CONFIGURED) && provesNothing(context);
+};
 
 /** An absence proves something only once no call can still be on its way: P13, "cancel before a late create lands". */
 export const absenceProven = ({ saga, nowMs, policy }: PaymentContext): boolean =>
@@ -164,6 +169,13 @@ export function declined(data: PaymentData, context: PaymentContext): PaymentDat
     ...provider(data, context),
     ...failure('gateway_declined', gatewayAnswer(context)?.decline_code ?? 'generic_decline'),
   };
+}
+
+/** By what the last of them says; that one is not configured says least. */
+export function takenByNobody(data: PaymentData, context: PaymentContext): PaymentData {
+  const codes = withPassedOver(data, context).map(({ declineCode }) => declineCode ?? NOT_CONFIGURED);
+  const code = codes.findLast((each) => each !== NOT_CONFIGURED) ?? NOT_CONFIGURED;
+  return { ...provider(data, context), ...failure('gateway_declined', code) };
 }
 
 export function holdRefused(data: PaymentData, context: PaymentContext): PaymentData {

@@ -40,6 +40,7 @@ import {
   releaseRefused,
   roundWaitMs,
   startOver,
+  takenByNobody,
   turnBack,
   unknown,
 } from './payment-rules.ts';
@@ -113,7 +114,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'authorize:spent': UNKNOWN,
       'authorize:not_sent': [
         { when: provesNothingYet, again: true },
-        ...turnBack({ when: nobodyTakesIt, learn: declined, count: 'metrics.gateway.unauthorized' }),
+        ...turnBack({ when: nobodyTakesIt, learn: takenByNobody, count: 'metrics.gateway.unauthorized' }),
         ...turnBack({ when: budgetSpent, learn: outOfTime }),
         { when: hasAnotherProvider, to: 'authorizing', learn: passOver },
         { to: 'authorizing', learn: startOver, afterMs: roundWaitMs },

@@ -50,6 +50,8 @@ export interface RefundData {
   readonly writtenOff?: boolean;
   /** The provider gave it back after the refund had failed, and no person has seen to it yet. */
   readonly givenAfterFailure?: boolean;
+  /** What the provider calls the refund; absent until it has told. */
+  readonly refundReference?: string;
   readonly unknownSinceMs: number | null;
   readonly attentionReason: string | null;
   readonly createdAtMs: number;

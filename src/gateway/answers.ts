@@ -63,13 +63,15 @@ export interface AnsweredCall {
   readonly effectId: string;
   readonly paymentId: string;
   readonly operation: GatewayOperation;
+  /** A refund is given or looked up: a reference in the answer is the refund's. */
+  readonly isOfRefund: boolean;
   /** Absent: no provider was asked, or several were and none knows anything. */
   readonly provider?: string;
   readonly answer: ProviderAnswer;
 }
 
 /** The outcome that a saga is told. `retryAfterMs` is the provider's wish, or ours for it. */
-export function outcomeOf({ effectId, paymentId, operation, provider, answer }: AnsweredCall): Outcome {
+export function outcomeOf({ effectId, paymentId, operation, isOfRefund, provider, answer }: AnsweredCall): Outcome {
   const reason = reasonOf(answer);
   const retryAfterMs = 'retryAfterMs' in answer ? answer.retryAfterMs : undefined;
   const reference = 'reference' in answer ? answer.reference : undefined;
@@ -80,7 +82,7 @@ export function outcomeOf({ effectId, paymentId, operation, provider, answer }: 
     gateway_status: gatewayStatusOf(operation, answer),
     ...(provider !== undefined && { provider }),
     // A refund's own reference is not the payment's: the saga must keep the charge's.
-    ...(reference !== undefined && operation !== 'refund' && { provider_reference: reference }),
+    ...(reference !== undefined && (isOfRefund ? { refund_reference: reference } : { provider_reference: reference })),
     ...(declineCode !== undefined && { decline_code: declineCode }),
     ...(reason !== undefined && { reason: reason.slice(0, REASON_LENGTH_MAX) }),
     ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),

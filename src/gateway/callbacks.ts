@@ -79,6 +79,7 @@ export async function takeIn(
       effectId,
       paymentId: event.paymentId,
       operation: event.operation,
+      isOfRefund: event.operation === 'refund',
       provider: providerName,
       answer: event.answer,
     }),

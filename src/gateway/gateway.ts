@@ -64,6 +64,7 @@ export class GatewayBatch {
       effectId: command.metadata.message_deduplication_id,
       paymentId: command.payload.payment_id,
       operation,
+      isOfRefund: operation === 'refund' || command.payload.refund_id !== undefined,
       ...(provider !== undefined && { provider }),
       answer: delivery.mayHaveBegun === true ? withoutProof(operation, answer) : answer,
     });
@@ -214,7 +215,12 @@ async function refund(provider: Provider, command: GatewayCommand): Promise<Prov
   const answer = await provider.refund(request);
   if (answer.kind !== 'pending') return answer;
   const { key: refundKey, ...rest } = request;
-  const found = await provider.lookup({ ...rest, refundKey });
+  const { reference: refundReference } = answer;
+  const found = await provider.lookup({
+    ...rest,
+    refundKey,
+    ...(refundReference !== undefined && { refundReference }),
+  });
   return found.kind === 'refunded' || found.kind === 'refused' ? found : answer;
 }
 

@@ -95,6 +95,8 @@ export interface ChargeRequest extends CallBase {
 /** What became of the charge under `chargeKey`, or, with `refundKey`, of that refund of it. */
 export interface LookupRequest extends Omit<ChargeRequest, 'key'> {
   readonly refundKey?: string;
+  /** The provider's own id of that refund, where an answer has told one. */
+  readonly refundReference?: string;
 }
 
 export interface ProviderCapabilities {

@@ -54,6 +54,7 @@ export function lookupRequest(provider: string, { payload, metadata }: GatewayCo
     chargeKey: providerKey(payload.payment_id, 'authorize', provider),
     ...(payload.provider_reference !== undefined && { chargeReference: payload.provider_reference }),
     ...(payload.refund_id !== undefined && { refundKey: providerKey(payload.refund_id, 'refund', provider) }),
+    ...(payload.refund_reference !== undefined && { refundReference: payload.refund_reference }),
     amountMinor: payload.amount,
     currency: payload.currency,
   };

@@ -116,6 +116,33 @@ describe('an unknown refund', () => {
     expect(refund.saga.state).toBe('crediting');
   });
 
+  test.each([
+    ['PENDING', 'refund', 'refunding'],
+    ['UNKNOWN', 'lookup', 'refund_unknown'],
+  ] as const)('that was %s and then pending is looked up by what the provider calls it', (first, second, state) => {
+    const refund = new RefundDriver();
+    const known = { refund_reference: 're_1' };
+    refund.gateway('refund', first, first === 'PENDING' ? known : {});
+    const [asked] = refund.wait(5 * SECOND_MS).send;
+    if (second === 'lookup') {
+      expect(asked?.event?.payload).not.toHaveProperty('refund_reference');
+      refund.gateway('lookup', 'PENDING', known);
+    } else refund.gateway('lookup', 'UNKNOWN');
+    expect(refund.saga.state).toBe(state);
+    expect(refund.wait(30 * SECOND_MS).send).toMatchObject([
+      { name: 'lookup', event: { payload: { provider_reference: 'ch_1', refund_reference: 're_1' } } },
+    ]);
+    refund.gateway('lookup', 'REFUNDED', known);
+    expect(refund.saga.state).toBe('crediting');
+  });
+
+  test('of which no answer was heard is looked up as ever, also one that was stored before references were kept', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'UNKNOWN');
+    expect(refund.wait(5 * SECOND_MS).send[0]?.event?.payload).not.toHaveProperty('refund_reference');
+    expect(refund.saga.data).not.toHaveProperty('refundReference');
+  });
+
   test('that is pending is not failed by a doubled sending that was turned away, however late', () => {
     const refund = new RefundDriver();
     refund.gateway('refund', 'PENDING');

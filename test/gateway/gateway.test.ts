@@ -59,11 +59,31 @@ describe('an outcome', () => {
     expect(responseOf(outcome)).toMatchObject({ gateway_status: 'NOT_SENT', retry_after_ms: 7_000 });
   });
 
-  it("of a refund never carries the refund's reference as the payment's", async () => {
-    const acme = saying('acme', { kind: 'refunded', reference: 're_1' });
-    const response = responseOf(await carryOut(providers(acme), command('refund', { provider: 'acme' }), NOW_MS));
-    expect(response.gateway_status).toBe('REFUNDED');
-    expect(response.provider_reference).toBeUndefined();
+  it.each(['refund', 'lookup'] as const)(
+    "of a refund (%s) carries the refund's reference as its own, never as the payment's",
+    async (operation) => {
+      const acme = saying('acme', { kind: 'refunded', reference: 're_1' });
+      const told = command(operation, { provider: 'acme', refund_id: 'ref_1' });
+      const response = responseOf(await carryOut(providers(acme), told, NOW_MS));
+      expect(response).toMatchObject({ gateway_status: 'REFUNDED', refund_reference: 're_1' });
+      expect(response.provider_reference).toBeUndefined();
+    },
+  );
+
+  it("of a refund that was pending is asked for by the refund's own reference, now and when it is looked up", async () => {
+    const asked: unknown[] = [];
+    const acme: Provider = {
+      ...saying('acme', { kind: 'pending', reference: 're_1' }),
+      lookup: async ({ refundReference }) => {
+        asked.push(refundReference);
+        return { kind: 'refunded', reference: 're_1' };
+      },
+    };
+    const refund = { provider: 'acme', refund_id: 'ref_1' };
+    await carryOut(providers(acme), command('refund', refund), NOW_MS);
+    await carryOut(providers(acme), command('lookup', { ...refund, refund_reference: 're_2' }), NOW_MS);
+    await carryOut(providers(acme), command('lookup', refund), NOW_MS);
+    expect(asked).toEqual(['re_1', 're_2', undefined]);
   });
 });
 

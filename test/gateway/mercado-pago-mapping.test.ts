@@ -239,7 +239,20 @@ const SEARCH_ROWS: Rows = [
   ['404', [http(404, error(2000))], unknown('answer_unexpected')],
 ];
 
-type Operation = 'authorize' | 'capture' | 'void' | 'refund' | 'lookup' | 'search';
+/** Of a refund whose own id was heard. */
+const REFUND_LOOKUP_ROWS: Rows = [
+  ['approved', [http(200, refund('approved'))], { kind: 'refunded', reference: '99' }],
+  ['in_process', [http(200, refund('in_process'))], { kind: 'pending', reference: '99' }],
+  ['rejected', [http(200, refund('rejected'))], { kind: 'refused', code: 'refund_rejected', reference: '99' }],
+  ['canceled', [http(200, refund('canceled'))], { kind: 'refused', code: 'refund_cancelled', reference: '99' }],
+  ['authorized', [http(200, refund('authorized'))], unknown('answer_unexpected')],
+  ['of another amount', [http(200, refund('approved', { amount: 1 }))], unknown('answer_mismatch')],
+  ['another one', [http(200, refund('approved', { id: 98 }))], unknown('answer_mismatch')],
+  ['404 of a refund that was heard of', [http(404, error(2032))], unknown('http_404')],
+  ['404 of its payment', [http(404, error(2000))], unknown('charge_not_found')],
+];
+
+type Operation = 'authorize' | 'capture' | 'void' | 'refund' | 'lookup' | 'search' | 'lookupRefund';
 
 async function ask(
   operation: Operation,
@@ -254,6 +267,8 @@ async function ask(
       return await provider.authorize(AUTHORIZE);
     case 'lookup':
       return await provider.lookup(CHARGE);
+    case 'lookupRefund':
+      return await provider.lookup({ ...CHARGE, refundKey: 'ref_1.r.mercado-pago', refundReference: '99' });
     case 'search':
       return await provider.lookup(unheard);
     default:
@@ -261,7 +276,7 @@ async function ask(
   }
 }
 
-const OPERATIONS = ['authorize', 'capture', 'void', 'refund', 'lookup', 'search'] as const;
+const OPERATIONS = ['authorize', 'capture', 'void', 'refund', 'lookup', 'search', 'lookupRefund'] as const;
 const TABLES: Readonly<Record<Operation, Rows>> = {
   authorize: AUTHORIZE_ROWS,
   capture: CAPTURE_ROWS,
@@ -269,6 +284,7 @@ const TABLES: Readonly<Record<Operation, Rows>> = {
   refund: REFUND_ROWS,
   lookup: LOOKUP_ROWS,
   search: SEARCH_ROWS,
+  lookupRefund: REFUND_LOOKUP_ROWS,
 };
 
 describe.each(OPERATIONS)('no answer to %s', (operation) => {

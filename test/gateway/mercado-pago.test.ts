@@ -258,6 +258,30 @@ describe('a refund', () => {
     expect(await ask(231)).toEqual({ kind: 'absent' });
   });
 
+  it.each([
+    ['approved', { kind: 'refunded' }],
+    ['rejected', { kind: 'refused', code: 'refund_rejected' }],
+    ['canceled', { kind: 'refused', code: 'refund_cancelled' }],
+    ['in_process', { kind: 'pending' }],
+  ] as const)(
+    'of a part that was in process is known by its own id, among others of its amount: %s',
+    async (status, end) => {
+      await provider.refund(part('ref_2', 230));
+      await account.set('refundStatus', 'in_process');
+      const pending = await provider.refund(part('ref_1', 230));
+      const refundReference = pending.kind === 'pending' ? pending.reference : undefined;
+      if (refundReference === undefined) throw new Error(`not pending: ${JSON.stringify(pending)}`);
+      await account.set('endRefunds', status);
+      const asked = {
+        chargeReference: reference,
+        refundKey: 'ref_1.r.mercado-pago',
+        amountMinor: 230,
+        refundReference,
+      };
+      expect(await provider.lookup(question(asked))).toEqual({ ...end, reference: refundReference });
+    },
+  );
+
   it('of a part finds its charge when the reference was never heard', async () => {
     const { chargeReference: _reference, ...unheard } = part('ref_1', 30);
     expect(await provider.refund(unheard)).toMatchObject({ kind: 'refunded' });

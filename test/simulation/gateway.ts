@@ -167,11 +167,12 @@ export class Gateway {
   #report({ delivery, operation, provider, mayHaveBegun }: Listening, answer: ProviderAnswer): void {
     const { message } = delivery;
     if (!isDefinite(answer)) message.touched = true;
-    const { payment_id: paymentId } = (message.event as unknown as GatewayCommand).payload;
+    const { payment_id: paymentId, refund_id: refundId } = (message.event as unknown as GatewayCommand).payload;
     const outcome = outcomeOf({
       effectId: message.event.metadata.message_deduplication_id,
       paymentId,
       operation,
+      isOfRefund: operation === 'refund' || refundId !== undefined,
       provider,
       answer: mayHaveBegun ? withoutProof(operation, answer) : answer,
     });

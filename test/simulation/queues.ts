@@ -106,7 +106,14 @@ export class Queues {
       const node = world.node(/\.(ref_[0-9A-Za-z]+)/.exec(effectId)?.[1] ?? event.paymentId);
       if (node === null) return;
       const { paymentId, operation, answer } = event;
-      const outcome = outcomeOf({ effectId, paymentId, operation, provider: told.provider, answer });
+      const outcome = outcomeOf({
+        effectId,
+        paymentId,
+        operation,
+        isOfRefund: operation === 'refund',
+        provider: told.provider,
+        answer,
+      });
       this.#takeCallback(node, outcome, told, attempts);
     });
   }

@@ -80,8 +80,12 @@ export class RefundDriver {
     return this.take({ kind: 'outcome', outcome: { effect_id: effectId, fact } });
   }
 
-  gateway(operation: 'refund' | 'lookup', status: EventPayload<'payment_gateway.response'>['gateway_status']) {
-    return this.outcome(operation, gatewayFact(operation, { gateway_status: status }));
+  gateway(
+    operation: 'refund' | 'lookup',
+    status: EventPayload<'payment_gateway.response'>['gateway_status'],
+    more: Partial<EventPayload<'payment_gateway.response'>> = {},
+  ) {
+    return this.outcome(operation, gatewayFact(operation, { gateway_status: status, ...more }));
   }
 
   wallet(command: 'credit' | 'reverse', refusal?: string) {

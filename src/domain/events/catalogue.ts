@@ -48,6 +48,8 @@ const gatewayCommand = z.object({
   provider_reference: z.string().optional(),
   /** The refund that is given or looked up; absent: the one that undoes the payment itself. */
   refund_id: z.string().optional(),
+  /** The provider's own id of that refund, once it has told one. */
+  refund_reference: z.string().optional(),
   /** A provider call for this command must not begin later than this. */
   not_after: timestamp.optional(),
   /** The payment token; only in the message to the gateway, never in a stored event. */
@@ -196,6 +198,8 @@ export const CATALOGUE = {
       gateway_status: z.enum(GATEWAY_STATUSES),
       provider: z.string().optional(),
       provider_reference: z.string().optional(),
+      /** The provider's own id of the refund that it speaks of. */
+      refund_reference: z.string().optional(),
       decline_code: z.string().optional(),
       /** Why, for people: bounded, and free of anything secret. */
       reason: z.string().optional(),

@@ -67,7 +67,10 @@ export const REFUND_COMMAND_SPECS: Readonly<Record<RefundCommand, CommandSpec<Re
     type: () => 'orchestrator.gateway.lookup',
     repeats: true,
     resend: resendGateway,
-    payload: gatewayPayload,
+    payload: (data) => ({
+      ...gatewayPayload(data),
+      ...(data.refundReference !== undefined && { refund_reference: data.refundReference }),
+    }),
     waitMs: (policy, issuedBefore) =>
       policy.lookupScheduleMs[Math.min(issuedBefore, policy.lookupScheduleMs.length - 1)] ?? 0,
     giveUpAtMs: (saga, _command, policy) => (saga.data.unknownSinceMs ?? saga.enteredAtMs) + policy.lateWindowMs,

@@ -26,9 +26,16 @@ export function reservation(data: RefundData, { fact }: RefundContext): RefundDa
   return { ...data, payment };
 }
 
-export const unknown = (data: RefundData, { nowMs }: RefundContext): RefundData => ({
-  ...data,
-  unknownSinceMs: data.unknownSinceMs ?? nowMs,
+/** What the provider calls the refund is kept: a look-up may have no other way to tell it from the payment's others. */
+export const referred = (data: RefundData, { fact }: RefundContext): RefundData => {
+  if (fact?.event_type !== 'payment_gateway.response') return data;
+  const { refund_reference: refundReference } = fact.payload as EventPayload<'payment_gateway.response'>;
+  return refundReference === undefined ? data : { ...data, refundReference };
+};
+
+export const unknown = (data: RefundData, context: RefundContext): RefundData => ({
+  ...referred(data, context),
+  unknownSinceMs: data.unknownSinceMs ?? context.nowMs,
 });
 
 export const failedWith =

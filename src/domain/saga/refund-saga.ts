@@ -20,6 +20,7 @@ import {
   isTakenBack,
   isWrittenOff,
   REFUNDED,
+  referred,
   refundIsKnown,
   reservation,
   takenBack,
@@ -38,7 +39,7 @@ const LOOKUP_RULES: StateSpec<RefundState, RefundData, RefundCommand>['on'] = {
   'lookup:refused': REFUSED,
   // Never arrived, or not yet: asked for again, under the same provider key, which gives money back once.
   'lookup:absent': [{ to: 'refunding' }],
-  'lookup:pending': AGAIN,
+  'lookup:pending': [{ learn: referred, again: true }],
   'lookup:unknown': AGAIN,
   'lookup:not_sent': AGAIN,
   'lookup:spent': [{ to: 'needs_attention', learn: attention('refund_unknown') }],

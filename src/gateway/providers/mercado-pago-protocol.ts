@@ -37,7 +37,10 @@ export type MercadoPagoPayment = z.infer<typeof paymentSchema>;
 export const refundSchema = z.object({
   id,
   amount: z.number(),
-  status: z.enum(['approved', 'in_process', 'rejected', 'cancelled']),
+  // The reference spells it `canceled` of a refund, and `cancelled` of a payment.
+  status: z
+    .enum(['approved', 'in_process', 'rejected', 'cancelled', 'canceled'])
+    .transform((status) => (status === 'canceled' ? 'cancelled' : status)),
 });
 export type MercadoPagoRefund = z.infer<typeof refundSchema>;
 

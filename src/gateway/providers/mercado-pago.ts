@@ -130,7 +130,11 @@ export class MercadoPagoAdapter implements Provider {
   async lookup(request: LookupRequest): Promise<LookupAnswer> {
     if (request.refundKey !== undefined) {
       const charge = await this.#chargeOf(request, { currency: request.currency });
-      return charge.kind === 'found' ? await this.#refundOf(charge.id, request) : charge;
+      if (charge.kind !== 'found') return charge;
+      const { refundReference } = request;
+      return refundReference === undefined
+        ? await this.#refundOf(charge.id, request)
+        : await this.#refundAs(refundReference, charge.id, request);
     }
     const { chargeReference } = request;
     return chargeReference === undefined
@@ -166,6 +170,17 @@ export class MercadoPagoAdapter implements Provider {
     if (page.paging.total > page.results.length || found.length > FOUND_MAX) return unknown('several_charges');
     const standings = await Promise.all(found.map(({ id }) => this.#client.standing(id, expected)));
     return decisive(standings) ?? { kind: 'absent' };
+  }
+
+  /** The refund that was heard of by this id: one that is not there is a riddle, and no absence. */
+  async #refundAs(id: string, chargeId: string, request: Required<ExpectedPayment>): Promise<LookupAnswer> {
+    const heard = await this.#client.get(`${pathOf(chargeId)}/refunds/${encodeURIComponent(id)}`);
+    if (heard.kind === 'absent') return unknown('charge_not_found');
+    if (heard.kind !== 'ok') return isNoAnswer(heard) ? heard : UNEXPECTED;
+    const refund = refundSchema.safeParse(heard.body).data;
+    if (refund === undefined) return UNEXPECTED;
+    const isOurs = refund.id === id && isSameAmount(refund.amount, request.amountMinor, request.currency);
+    return isOurs ? refundStanding(refund) : unknown('answer_mismatch');
   }
 
   /**

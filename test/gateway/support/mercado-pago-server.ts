@@ -67,13 +67,14 @@ const failure = (status: number, ...codes: number[]): Answer => ({
 export class MercadoPagoAccount implements Account {
   readonly warnings: string[] = [];
   readonly #payments = new Map<number, Payment>();
-  readonly #refunds: Refund[] = [];
+  #refunds: Refund[] = [];
   readonly #keys = new Map<string, Answer>();
   readonly #spentTokens = new Set<string>();
   #currency = 'BRL';
   #isSearchBehind = false;
   #isSpentFirst = false;
   #createdAt: string | null = null;
+  #refundStatus = 'approved';
   #ids = 1_230_000_000;
 
   set(option: string, value: unknown): void {
@@ -83,6 +84,8 @@ export class MercadoPagoAccount implements Account {
     if (option === 'tokenBeforeKey') this.#isSpentFirst = value === true;
     if (option === 'forgetKeys') this.#keys.clear();
     if (option === 'createdAt') this.#createdAt = String(value);
+    if (option === 'refundStatus') this.#refundStatus = String(value);
+    if (option === 'endRefunds') this.#refunds = this.#refunds.map((refund) => ({ ...refund, status: String(value) }));
     // What happens at Mercado Pago's own desk, past this API.
     if (option === 'edit') this.#edit(value as Partial<Payment> & { id: number });
   }
@@ -164,7 +167,7 @@ export class MercadoPagoAccount implements Account {
     const given = this.#refunds.filter(({ payment_id: id }) => id === payment.id);
     const left = payment.transaction_amount - given.reduce((sum, refund) => sum + refund.amount, 0);
     if (payment.status !== 'approved' || amount > left + 0.001) return failure(400, 2063);
-    const refund: Refund = { id: ++this.#ids, payment_id: payment.id, amount, status: 'approved' };
+    const refund: Refund = { id: ++this.#ids, payment_id: payment.id, amount, status: this.#refundStatus };
     this.#refunds.push(refund);
     const isWhole = left - amount < 0.001;
     const refunded = payment.transaction_amount - left + amount;
@@ -184,11 +187,14 @@ export class MercadoPagoAccount implements Account {
       const results = all.filter(({ external_reference: reference }) => reference === wanted);
       return { status: 200, body: { paging: { total: results.length, limit: 30, offset: 0 }, results } };
     }
-    const [, id, tail] = /^\/v1\/payments\/(\d+)(\/refunds)?$/.exec(path) ?? [];
+    const [, id, tail, refundId] = /^\/v1\/payments\/(\d+)(\/refunds)?(?:\/(\d+))?$/.exec(path) ?? [];
     const payment = this.#payments.get(Number(id));
     if (payment === undefined) return failure(404, 2000);
     if (tail === undefined) return { status: 200, body: payment };
-    return { status: 200, body: this.#refunds.filter(({ payment_id: paymentId }) => paymentId === payment.id) };
+    const refunds = this.#refunds.filter(({ payment_id: paymentId }) => paymentId === payment.id);
+    if (refundId === undefined) return { status: 200, body: refunds };
+    const refund = refunds.find((each) => each.id === Number(refundId));
+    return refund === undefined ? failure(404, 2032) : { status: 200, body: refund };
   }
 
   #edit({ id, ...change }: Partial<Payment> & { id: number }): void {

@@ -203,7 +203,7 @@ describe('a batch', () => {
     const { batch, calls } = waiting();
     const outcomes = Array.from({ length: 12 }, () => batch.run(command('authorize'), () => NOW_MS));
     for (let ended = 0; ended < 12; ended += 1) {
-      await vi.waitFor(() => expect(calls).toHaveLength(Math.min(12, ended + 5)));
+      await vi.waitFor(() => expect(calls).toHaveLength(Math.min(12, ended + 5)), 15_000);
       calls[ended]?.resolve();
       await outcomes[ended];
     }
@@ -214,7 +214,7 @@ describe('a batch', () => {
     let nowMs = NOW_MS;
     const late = { not_after: new Date(NOW_MS).toISOString() };
     const outcomes = Array.from({ length: 6 }, () => batch.run(command('authorize', late), () => nowMs));
-    await vi.waitFor(() => expect(calls).toHaveLength(5));
+    await vi.waitFor(() => expect(calls).toHaveLength(5), 15_000);
     nowMs += 1;
     for (const call of calls) call.resolve();
     expect(responseOf((await outcomes[5]) as Outcome)).toMatchObject({ gateway_status: 'UNKNOWN', reason: 'expired' });

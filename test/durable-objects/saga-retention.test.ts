@@ -7,6 +7,7 @@ import { rebuild } from '../../src/auditor/rebuild.ts';
 import { auditSagaOf } from '../../src/auditor/sagas.ts';
 import { DAY_MS, RETENTION_MS } from '../../src/domain/limits.ts';
 import { liveRequest } from '../../src/domain/live.ts';
+import type { RecordMessage } from '../../src/domain/messages.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { RefundView } from '../../src/domain/refund.ts';
 import type { SagaRpc } from '../../src/domain/saga-rpc.ts';
@@ -138,9 +139,18 @@ describe('an object is kept past its time', () => {
   });
 
   test('while the record has not acknowledged its events', async () => {
-    loseMessages((message) => (message as { kind?: string }).kind === 'publication');
+    let lost = 0;
+    loseMessages(({ queue, body }) => {
+      if (queue !== 'payment-events') return false;
+      if ((body as RecordMessage).kind === 'publication') lost += 1;
+      return true;
+    });
     const { id } = await createPayment({ wallet_id: 'kept-3' });
     await terminal(id);
+    await until(
+      async () => lost,
+      (count) => count > 0,
+    );
     moveClockTo(Date.now() + RETENTION_MS + DAY_MS);
     await runDurableObjectAlarm(objectOf(id));
     expect((await inside(id)).held).toEqual({ commits: 4 });

@@ -38,7 +38,9 @@ function running(groupId: string): string[] {
 }
 
 function groupIdIn(output: string): string {
-  return /process id ([0-9]+)/.exec(output)?.[1] ?? 'none';
+  const [, id] = /process id ([0-9]+)/.exec(output) ?? [];
+  if (id === undefined) throw new Error(`no process id in: ${output}`);
+  return id;
 }
 
 /** The types of the events in the part of the output that a title begins. */

@@ -78,7 +78,7 @@ describe("Stripe's books", () => {
       secretKey: account.apiKey,
       webhookSecret: 'w',
       baseUrl: account.url,
-      timeoutMs: 2_000,
+      timeoutMs: 30_000,
     });
   });
 
@@ -207,7 +207,7 @@ describe("Mercado Pago's books", () => {
       webhookSecret: 'w',
       currency: 'BRL',
       baseUrl: account.url,
-      timeoutMs: 2_000,
+      timeoutMs: 30_000,
     });
   });
 

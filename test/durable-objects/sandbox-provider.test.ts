@@ -1,7 +1,7 @@
 /** A sandbox provider by its own protocol: its door, its books, and the callbacks that it sends. */
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { sendDueCallbacks } from '../../durable-objects/sandbox-provider/callbacks.ts';
 import { Desk } from '../../durable-objects/sandbox-provider/desk.ts';
 import { BookStore } from '../../durable-objects/sandbox-provider/store.ts';
@@ -9,6 +9,11 @@ import { readConfig } from '../../src/config.ts';
 import { type CallbackIntake, readCallback } from '../../src/gateway/callbacks.ts';
 import { sandboxApiKey } from '../../src/gateway/providers/sandbox-protocol.ts';
 import { newPaymentId } from '../gateway/commands.ts';
+import { until } from '../support/payments.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const stub = (name: string) => env.SANDBOX_PROVIDER.getByName(name);
 
@@ -259,7 +264,14 @@ describe('callbacks', () => {
     expect(last).toMatchObject({ forged: true, done: true, attempts: 4, lastStatus: 401 });
   });
 
-  it('before the response are there while the answer still waits', async () => {
+  it('before the response are due at once, and there while the answer still waits', async () => {
+    // The answer's second lasts until the callback has been seen, however late the alarm is.
+    let isSeen = false;
+    const wait = scheduler.wait.bind(scheduler);
+    const waits = vi.spyOn(scheduler, 'wait').mockImplementation(async (ms) => {
+      do await wait(Math.min(ms, 20));
+      while (ms === 1_000 && !isSeen);
+    });
     const paymentId = newPaymentId();
     const body = chargeRequest(paymentId, { token: 'pm_sim_callback_before_response' });
     let isAnswered = false;
@@ -267,20 +279,27 @@ describe('callbacks', () => {
       isAnswered = true;
       return response.status;
     });
-    await scheduler.wait(100);
-    const [callback] = (await stub('acme').books()).callbacks;
-    expect(callback).toMatchObject({ attempts: 1 });
+    const { charges, callbacks } = await until(
+      () => stub('acme').books({ afterCharge: paymentId.slice(0, -1), limit: 1 }),
+      (books) => books.callbacks[0]?.attempts === 1,
+    );
     expect(isAnswered).toBe(false);
+    expect(waits).toHaveBeenCalledWith(1_000);
+    expect(charges).toMatchObject([{ paymentId }]);
+    expect(JSON.parse(callbacks[0]?.body ?? '')).toMatchObject({ created_at_ms: charges[0]?.createdAtMs });
+    isSeen = true;
     expect(await answered).toBe(200);
     await sendTo('acme', 60_000);
   });
 
   it('go over the loopback to this Worker\u2019s own fetch, by the alarm', async () => {
     await announce('pm_sim_pending', 'borealis');
-    await scheduler.wait(1_000);
-    const [callback] = (await stub('borealis').books()).callbacks;
+    const { callbacks } = await until(
+      () => stub('borealis').books(),
+      (books) => typeof books.callbacks[0]?.lastStatus === 'number',
+    );
     // Any HTTP status: somebody answered. 0 is what a delivery that reached nobody is noted as.
-    expect(callback?.lastStatus).toBeGreaterThanOrEqual(200);
+    expect(callbacks[0]?.lastStatus).toBeGreaterThanOrEqual(200);
   });
 
   it('of a charge that was voided meanwhile are not sent', async () => {

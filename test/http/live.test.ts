@@ -2,7 +2,7 @@
 // nothing; it ends with its payment or refund.
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { LiveAttachment } from '../../durable-objects/saga/live.ts';
 import type { Envelope } from '../../src/domain/events/envelope.ts';
 import { LIVE_STREAM_MAX_AGE_MS, LIVE_STREAMS_MAX } from '../../src/domain/limits.ts';
@@ -10,6 +10,7 @@ import { liveRequest } from '../../src/domain/live.ts';
 import type { PaymentView } from '../../src/domain/payment.ts';
 import type { RefundView } from '../../src/domain/refund.ts';
 import { app } from '../../src/http/app.ts';
+import { kindOf, loseMessages } from '../support/losses.ts';
 import {
   endedPayment,
   freshKey,
@@ -26,6 +27,13 @@ import {
   validPayment,
 } from './client.ts';
 import { openSocket, openStream, readStream, type SentEvent, sequencesOf } from './live.ts';
+
+afterEach(() => loseMessages(null));
+
+/** Until `loseMessages(null)` no payment ends: its debit is lost, and sent again. */
+function holdPayments(): void {
+  loseMessages((delivery) => kindOf(delivery) === 'orchestrator.wallet.debit');
+}
 
 /** A payment that takes a while: the provider answers pending, and its callback comes later, or never. */
 async function slowPayment(token = 'pm_sim_pending'): Promise<{ key: string; path: string }> {
@@ -159,11 +167,13 @@ describe('a WebSocket', () => {
   });
 
   it('cut off by the crash of its object and resumed, misses nothing and repeats nothing', async () => {
+    holdPayments();
     const { path } = await slowPayment();
     const cut = await openSocket(path);
     await expect.poll(() => cut.messages.length, { timeout: 10_000, interval: 5 }).toBeGreaterThan(2);
     await abortAllDurableObjects();
     expect((await cut.closed).code).not.toBe(1000);
+    loseMessages(null);
     const resumed = await openSocket(`${path}?after=${sequencesOf(cut.messages).at(-1)}`);
     expect((await resumed.closed).code).toBe(1000);
     const sequences = sequencesOf([...cut.messages, ...resumed.messages]);
@@ -171,6 +181,7 @@ describe('a WebSocket', () => {
   });
 
   it('that has been open for long is told nothing more, and whoever comes again goes on where it was', async () => {
+    holdPayments();
     const { key, path } = await slowPayment('pm_sim_callback_never');
     const [old, young] = await Promise.all([openSocket(path), openSocket(path)]);
     await runInDurableObject(sagaStub(key), (_saga, state) => {
@@ -179,6 +190,7 @@ describe('a WebSocket', () => {
         socket.serializeAttachment({ toldTo, openedAtMs: openedAtMs - LIVE_STREAM_MAX_AGE_MS });
       }
     });
+    loseMessages(null);
     const ends = await Promise.all([old.closed, young.closed]);
     expect(ends.map(({ code }) => code).sort()).toEqual([1000, 1001]);
     const cut = ends[0].code === 1001 ? old : young;

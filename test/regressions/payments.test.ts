@@ -162,10 +162,20 @@ test('a cancel that "succeeds" before a late create lands: an authorization that
 test('a compensation that is stored as done although a step failed: FAILED only once the void has succeeded', async () => {
   const walletId = await freshWallet();
   // The debit comes to the wallet only after the deadline: everything is to be undone, and the first two voids fail.
-  const deadlineMs = Date.now() + 5_000;
-  loseMessages((delivery) => kindOf(delivery) === 'orchestrator.wallet.debit' && Date.now() <= deadlineMs);
+  const deadlineMs = Date.now() + 15_000;
+  const debits: unknown[] = [];
+  loseMessages((delivery) => {
+    if (kindOf(delivery) !== 'orchestrator.wallet.debit') return false;
+    debits.push(delivery.body);
+    return Date.now() <= deadlineMs;
+  });
   const deadline = new Date(deadlineMs).toISOString();
   const { id } = await createPayment({ wallet_id: walletId, token: 'pm_sim_void_fail_2', deadline });
+  await until(
+    async () => debits.length,
+    (sent) => sent > 0 && Date.now() > deadlineMs,
+  );
+  await env.WALLET_COMMANDS.send(debits[0]);
   // Read in this order, a payment that says FAILED has had its charge undone before.
   const ended = await until(
     async () => ({ payment: await json<PaymentView>(`/payments/${id}`), charge: await chargeOf(id) }),

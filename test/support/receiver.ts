@@ -1,6 +1,8 @@
 /** A receiver of webhooks as a test in the Workers runtime sees it: a URL, what it heard, and how it is to answer. */
 import { Webhook } from 'standardwebhooks';
-import { inject } from 'vitest';
+import { inject, vi } from 'vitest';
+import { MINUTE_MS } from '../../src/domain/limits.ts';
+import { WEBHOOK_POLICIES } from '../../src/domain/webhook-policy.ts';
 import { until } from './payments.ts';
 
 /** `does`: never answer, break the connection, answer with a body without end, or begin one and never end it. */
@@ -36,6 +38,11 @@ export class Receiver {
     return this;
   }
 
+  /** Answers what it has left hanging so far, with 200. */
+  async answerHanging(): Promise<void> {
+    await this.#desk({ method: 'DELETE' });
+  }
+
   async received(): Promise<Received[]> {
     return this.#desk();
   }
@@ -53,6 +60,14 @@ export class Receiver {
     const response = await fetch(`${inject('receiversUrl')}/desk/${this.#name}`, init);
     return response.json();
   }
+}
+
+/** Whoever hangs is waited for, so that what goes on meanwhile is no race with the timeout; until `vi.restoreAllMocks()`. */
+export function waitForHanging(): void {
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) =>
+    timeout(ms === WEBHOOK_POLICIES.sandbox.timeoutMs ? MINUTE_MS : ms),
+  );
 }
 
 /** The body of a delivery, after the Standard Webhooks library has verified it. @throws what the library throws. */

@@ -18,6 +18,8 @@ interface Desk {
   readonly received: Received[];
   /** Taken one by one, the last for ever. */
   replies: Reply[];
+  /** What was never answered, until somebody has it answered. */
+  readonly hanging: ServerResponse[];
 }
 
 export default async function setup(project: TestProject): Promise<() => void> {
@@ -33,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => void> {
 async function startReceivers(): Promise<Server> {
   const desks = new Map<string, Desk>();
   const deskOf = (name: string): Desk => {
-    const desk = desks.get(name) ?? { received: [], replies: [{ status: 200 }] };
+    const desk = desks.get(name) ?? { received: [], replies: [{ status: 200 }], hanging: [] };
     desks.set(name, desk);
     return desk;
   };
@@ -61,6 +63,7 @@ function receive(desk: Desk, { method = '', headers }: IncomingMessage, body: st
   if (rest.length > 0) desk.replies = rest;
   switch (reply.does) {
     case 'hang':
+      desk.hanging.push(response);
       return;
     case 'cut':
       response.socket?.destroy();
@@ -88,5 +91,6 @@ function flood({ status = 200, headers = { 'content-type': 'text/plain' } }: Rep
 
 function steer(desk: Desk, request: IncomingMessage, body: string, response: ServerResponse): void {
   if (request.method === 'POST') desk.replies = JSON.parse(body) as Reply[];
+  if (request.method === 'DELETE') for (const hung of desk.hanging.splice(0)) hung.end('ok');
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(desk.received));
 }

@@ -7,7 +7,7 @@ import { effectIdOf } from '../../src/domain/saga/effects.ts';
 import { judgeMove, type MoveVerdict, possibleMoves } from '../../src/domain/saga/operator.ts';
 import { PAYMENT_SAGA } from '../../src/domain/saga/payment-saga.ts';
 import type { OperatorMove } from '../../src/domain/saga/table.ts';
-import { PAYMENT_ID, SagaDriver, START_MS, triedInVain, walletFact } from '../support/saga.ts';
+import { gatewayFact, PAYMENT_ID, SagaDriver, START_MS, triedInVain, walletFact } from '../support/saga.ts';
 
 const BY = { actor: 'jane', reason: 'ticket-7' };
 const RETRY: OperatorMove = { kind: 'retry', ...BY };
@@ -64,6 +64,19 @@ function lateInForce(answer: 'VOID_FAILED' | null = null): SagaDriver {
   saga.gateway('authorize', { gateway_status: 'AUTHORIZED', provider_reference: 'ch_late' });
   if (answer === null) triedInVain(saga);
   else saga.gateway('undo_late', { gateway_status: answer });
+  return saga;
+}
+
+/** On at its second provider: the first has charged after all, under an effect that was left, and its undoing was refused. */
+function lateElsewhere(request: Partial<PaymentRequest> = {}): SagaDriver {
+  const saga = new SagaDriver(request);
+  if (request.method === undefined) saga.wallet('hold');
+  const left = saga.effectId('authorize');
+  saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+  const fact = gatewayFact('authorize', { gateway_status: 'AUTHORIZED', provider_reference: 'ch_late' });
+  saga.take({ kind: 'outcome', outcome: { effect_id: left, fact } });
+  saga.gateway('undo_late', { gateway_status: 'VOID_FAILED' });
+  expect(PAYMENT_SAGA.attention.reasonOf(saga.saga)).toBe('late_authorization_in_force');
   return saga;
 }
 
@@ -360,6 +373,61 @@ describe('what the provider says for good while a person is waited for', () => {
       expect(saga.saga).toMatchObject({ state: 'needs_attention', pending });
       expect(saga.saga.data.attentionReason).toBe(data.attentionReason);
     }
+  });
+});
+
+describe('a payment that needs a person while a late authorization waits for one too', () => {
+  const CARD = { method: 'credit_card', token: 'pm_card_visa' } as const;
+  const BOREALIS = { provider: 'borealis', provider_reference: 'ch_2' } as const;
+
+  function unknownBesides(): SagaDriver {
+    const saga = lateElsewhere();
+    saga.gateway('authorize', { gateway_status: 'UNKNOWN', provider: 'borealis' });
+    saga.closeWindow();
+    return saga;
+  }
+
+  function captureUnknownBesides(): SagaDriver {
+    const saga = lateElsewhere(CARD);
+    saga.gateway('authorize', { gateway_status: 'AUTHORIZED', ...BOREALIS });
+    triedInVain(saga);
+    return saga;
+  }
+
+  test.each([
+    ['authorization_unknown', unknownBesides, ['charged', 'not_charged']],
+    ['capture_unknown', captureUnknownBesides, ['captured', 'not_captured']],
+  ] as const)('says its own reason, %s, and takes its moves', (reason, build, resolve) => {
+    const saga = build();
+    expect(saga.events.at(-1)?.payload).toEqual({ payment_id: PAYMENT_ID, reason });
+    expect(PAYMENT_SAGA.attention.reasonOf(saga.saga)).toBe(reason);
+    expect(possibleMoves(PAYMENT_SAGA, saga.saga, saga.context())).toEqual({ retry: true, resolve });
+  });
+
+  test.each([
+    ['authorize', 'AUTHORIZED', unknownBesides, 'debiting'],
+    ['authorize', 'UNAUTHORIZED', unknownBesides, 'releasing_funds'],
+    ['capture', 'CAPTURED', captureUnknownBesides, 'completed'],
+    ['capture', 'UNAUTHORIZED', captureUnknownBesides, 'compensating'],
+  ] as const)('hears the provider’s word for good: %s, %s', (command, status, build, state) => {
+    const saga = build();
+    saga.gateway(command, { gateway_status: status, ...BOREALIS });
+    expect(saga.saga).toMatchObject({ state, data: { attentionReason: null } });
+    // What else waits for a person still does.
+    expect(PAYMENT_SAGA.attention.reasonOf(saga.saga)).toBe('late_authorization_in_force');
+  });
+
+  test.each([
+    ['not_charged', unknownBesides],
+    ['not_captured', captureUnknownBesides],
+  ] as const)('and was %s, as a person has found, fails for a reason, and is told as failed', (resolution, build) => {
+    const saga = build();
+    make(saga, resolved(resolution));
+    if (resolution === 'not_charged') saga.wallet('release');
+    else saga.gateway('unauthorize', { gateway_status: 'VOIDED', ...BOREALIS });
+    expect(saga.saga).toMatchObject({ state: 'failed', data: { failure: { code: 'gateway_unavailable' } } });
+    expect(lastSent(saga)?.event?.event_type).toBe('orchestrator.notify.payment_failure');
+    for (const event of saga.events) expect(decodeEvent(event)).toMatchObject({ ok: true });
   });
 });
 

@@ -112,7 +112,6 @@ export class Draft<State extends string, Data, Name extends string> {
     if (rule.to === undefined) return;
     if (this.#table.states[this.#saga.state].terminal)
       throw new InvariantError('S4_terminal_left', { state: this.#saga.state, to: rule.to });
-    this.#saga = { ...this.#saga, data: this.#table.attention.leave(this.#saga.data) };
     this.#resume(rule.to);
   }
 
@@ -167,7 +166,6 @@ export class Draft<State extends string, Data, Name extends string> {
   ): void {
     const state = this.#table.states[this.#saga.state];
     const context = { ...this.#context, saga: this.#saga, fact: outcome?.fact ?? null, command };
-    const waitsForPerson = this.#table.attention.reasonOf(this.#saga) !== null;
     const rules = this.#rules(spec, result, command, outcome);
     const rule = rules?.find((candidate) => candidate.when?.(context) ?? true);
     if (rules !== undefined && rule === undefined) {
@@ -189,7 +187,6 @@ export class Draft<State extends string, Data, Name extends string> {
     if (to === undefined) return;
     if (state.terminal && state.mayTurnTo?.includes(to) !== true)
       throw new InvariantError('S4_terminal_left', { state: this.#saga.state, to });
-    if (waitsForPerson) this.#saga = { ...this.#saga, data: this.#table.attention.leave(this.#saga.data) };
     this.enter(to, rule.afterMs?.(context));
   }
 
@@ -215,7 +212,9 @@ export class Draft<State extends string, Data, Name extends string> {
     return results.every((result) => result === 'done') ? state.whenAllEnded.done : state.whenAllEnded.otherwise;
   }
 
+  /** What a person was needed for is left before the rule teaches: that may be what one is needed for next. */
   #learn(rule: Rule<State, Data, Name>, context: RuleContext<Data>): void {
+    if (rule.to !== undefined) this.#saga = { ...this.#saga, data: this.#table.attention.leave(this.#saga.data) };
     if (rule.learn) this.#saga = { ...this.#saga, data: rule.learn(this.#saga.data, context) };
     // A refund can become unknown more than once.
     if (rule.count) this.record(rule.count, { payment_id: this.#table.group(this.#saga.data).paymentId }, true);

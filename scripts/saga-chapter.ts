@@ -16,7 +16,7 @@ export interface Chapter<State extends string, Data, Name extends string> {
   readonly starts: readonly (readonly [State, string])[];
   /** Data by the kinds that the table's choice of commands tells apart; the first also stands for all of them. */
   readonly kinds: readonly [readonly [string, Data], ...(readonly (readonly [string, Data])[])];
-  /** Data for which a command may be of another event type: that of a saga that has failed. */
+  /** Of a saga that has failed: facts are asked with it, and a command may be of another event type for it. */
   readonly failed: Data;
 }
 
@@ -118,9 +118,8 @@ function stateText<State extends string, Data, Name extends string>(
   state: State,
 ): string {
   const spec = chapter.table.states[state];
-  const [[, data]] = chapter.kinds;
   const rows = ruleRows(chapter, spec.on, spec);
-  const facts = (spec.facts?.(data) ?? []).map(({ type }) => code(type));
+  const facts = (spec.facts?.(chapter.failed) ?? []).map(({ type }) => code(type));
   const joined = spec.whenAllEnded;
   return [
     `#### ${state}`,
@@ -217,10 +216,11 @@ function diagram<State extends string, Data, Name extends string>({
 }
 
 function commandRow<State extends string, Data, Name extends string>(
-  { kinds: [[, data]], failed }: Chapter<State, Data, Name>,
+  { states, kinds: [[, data]], failed }: Chapter<State, Data, Name>,
   spec: CommandSpec<Data, Name>,
 ): string {
-  const types = [...new Set([spec.type(data), spec.type(failed)])].map(code).join(', ');
+  const asked = states.flatMap((state) => [spec.type(data, state), spec.type(failed, state)]);
+  const types = [...new Set(asked)].map(code).join(', ');
   return `| ${code(spec.name)} | ${types} | ${howText(spec)} | ${spec.giveUpAtMs === undefined ? 'never' : 'yes: `spent`'} |`;
 }
 

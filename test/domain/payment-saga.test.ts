@@ -7,6 +7,7 @@ import { PAYMENT_SAGA, paymentDataOf } from '../../src/domain/saga/payment-saga.
 import type { PaymentCommand } from '../../src/domain/saga/payment-types.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 import { REFUND_SAGA } from '../../src/domain/saga/refund-saga.ts';
+import { REFUND_ID, RefundDriver } from '../support/refund-saga.ts';
 import {
   gatewayFact,
   PAYMENT_ID,
@@ -773,6 +774,38 @@ describe('what is told of a payment', () => {
     saga.wallet('hold');
     saga.gateway('authorize', AUTHORIZED);
     expect(payloads(saga)['orchestrator.wallet.debit']?.simulate).toBe(simulate);
+  });
+});
+
+describe('an end', () => {
+  test('that is a failure for no reason is a bug, of a payment and of a refund', () => {
+    expect(() => PAYMENT_SAGA.states.failed.facts?.(paymentData())).toThrow(
+      new InvariantError('failed_for_a_reason', { payment_id: PAYMENT_ID }),
+    );
+    const { saga } = new RefundDriver();
+    expect(() => REFUND_SAGA.states.failed.facts?.(saga.data)).toThrow(
+      new InvariantError('failed_for_a_reason', { refund_id: REFUND_ID }),
+    );
+  });
+
+  test.each([
+    ['completed', 'success', 'COMPLETED', 'completed'],
+    ['failed', 'failure', 'FAILED', 'released'],
+  ] as const)('is told, and settled, as the state that it is: %s', (state, end, status, settlement) => {
+    const payment = new SagaDriver();
+    const refund = new RefundDriver();
+    // What is known of a failure is no matter.
+    for (const failure of [null, { code: 'gateway_unavailable', message: '' } as const]) {
+      const paid = { ...payment.saga.data, failure };
+      const given = { ...refund.saga.data, failure };
+      const { notify } = PAYMENT_SAGA.commands;
+      expect(notify.type(paid, state)).toBe(`orchestrator.notify.payment_${end}`);
+      expect(notify.payload(paid, payment.context(), state)).toEqual({ payment_id: PAYMENT_ID, status });
+      const { notify: notifyRefund, settle } = REFUND_SAGA.commands;
+      expect(notifyRefund.type(given, state)).toBe(`orchestrator.notify.refund_${end}`);
+      expect(notifyRefund.payload(given, refund.context(), state)).toMatchObject({ status });
+      expect(settle.payload(given, refund.context(), state)).toMatchObject({ settlement });
+    }
   });
 });
 

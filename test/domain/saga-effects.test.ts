@@ -25,7 +25,7 @@ const REPEATED = { ...AUTHORIZE, repeats: true, retriable: false };
 /** Again when a person says so. */
 const RETRIABLE = { ...AUTHORIZE, repeats: false, retriable: true };
 const ONCE = { ...AUTHORIZE, repeats: false, retriable: false };
-const TYPE = AUTHORIZE.type(begun.data);
+const TYPE = AUTHORIZE.type(begun.data, begun.state);
 
 const issued = (count: number, settled: PaymentSagaValue['settled'] = {}): PaymentSagaValue => ({
   ...begun,

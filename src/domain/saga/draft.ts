@@ -322,8 +322,9 @@ export class Draft<State extends string, Data, Name extends string> {
   #recordCommand(name: Name): Envelope {
     const spec = this.#spec(name);
     const sequence = this.#saga.sequence + 1;
-    const payload = spec.payload(this.#saga.data, this.#context);
-    const event = this.#envelope(spec.type(this.#saga.data), payload, this.#effectId(spec), sequence);
+    const { data, state } = this.#saga;
+    const payload = spec.payload(data, this.#context, state);
+    const event = this.#envelope(spec.type(data, state), payload, this.#effectId(spec), sequence);
     this.#events.push(event);
     this.#saga = { ...this.#saga, sequence };
     return event;

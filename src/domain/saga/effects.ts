@@ -30,7 +30,7 @@ export function effectIdOfIssue<State extends string, Data, Name extends string>
 ): string {
   const again = spec.retriable === true && n > 1 ? `.r${n}` : '';
   const suffix = spec.repeats === true ? `.${n}` : again;
-  return `${spec.type(saga.data)}.${table.group(saga.data).entityId}${suffix}`;
+  return `${spec.type(saga.data, saga.state)}.${table.group(saga.data).entityId}${suffix}`;
 }
 
 /** Whether one of the command's issues has taken effect. */

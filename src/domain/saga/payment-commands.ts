@@ -2,11 +2,12 @@
  * Pure: the commands of the payment saga: their event types, payloads, and how long each is tried; and the facts that it
  * records of itself.
  */
+import { InvariantError } from '../errors.ts';
 import type { EventPayload, EventType } from '../events/catalogue.ts';
 import { toTimestamp } from '../events/envelope.ts';
 import { COMPENSATION_TRIES_MIN, HOLD_TTL_MS } from '../limits.ts';
 import { currencyExponent } from '../money.ts';
-import type { PaymentData } from '../payment.ts';
+import type { PaymentData, PaymentFailure } from '../payment.ts';
 import type { Backoff } from '../retry.ts';
 import { routeOf } from './payment-rules.ts';
 import type { PaymentCommand } from './payment-types.ts';
@@ -140,9 +141,12 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
     name: 'notify',
     goesWithRun: true,
     resend: resendWithRun,
-    type: (data): EventType =>
-      data.failure === null ? 'orchestrator.notify.payment_success' : 'orchestrator.notify.payment_failure',
-    payload: (data) => ({ payment_id: data.paymentId, status: data.failure === null ? 'COMPLETED' : 'FAILED' }),
+    type: (_data, state): EventType =>
+      state === 'failed' ? 'orchestrator.notify.payment_failure' : 'orchestrator.notify.payment_success',
+    payload: (data, _context, state) => ({
+      payment_id: data.paymentId,
+      status: state === 'failed' ? 'FAILED' : 'COMPLETED',
+    }),
   },
 };
 
@@ -168,11 +172,17 @@ export function attentionFact(data: PaymentData, reason: string): NewEvent {
   return { type: 'payment.needs_attention', payload: { payment_id: data.paymentId, reason }, repeats: true };
 }
 
+/** @throws InvariantError where there is none: whatever leads to `failed` has said why. */
+export function failureOf({ failure, paymentId }: PaymentData): PaymentFailure {
+  if (failure === null) throw new InvariantError('failed_for_a_reason', { payment_id: paymentId });
+  return failure;
+}
+
 export function failedFact(data: PaymentData): Record<string, unknown> {
-  const declineCode = data.failure?.decline_code;
+  const { code, decline_code: declineCode } = failureOf(data);
   return {
     ...paymentFact(data, 'FAILED'),
-    failure_code: data.failure?.code,
+    failure_code: code,
     ...(declineCode !== undefined && { decline_code: declineCode }),
   };
 }

@@ -8,7 +8,14 @@ import type { CreatePayment } from '../saga-rpc.ts';
 import { begin } from './engine.ts';
 import { classifyForPayment } from './outcome.ts';
 import { PAYMENT_ATTENTION, reasonOf } from './payment-attention.ts';
-import { attentionFact, failedFact, PAYMENT_COMMAND_SPECS, paymentFact, routedFact } from './payment-commands.ts';
+import {
+  attentionFact,
+  failedFact,
+  failureOf,
+  PAYMENT_COMMAND_SPECS,
+  paymentFact,
+  routedFact,
+} from './payment-commands.ts';
 import {
   AUTHORIZED,
   absenceProven,
@@ -202,7 +209,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       { type: 'payment.failed', payload: failedFact(data) },
       {
         type: 'metrics.payment.failure',
-        payload: { payment_id: data.paymentId, failure_code: data.failure?.code },
+        payload: { payment_id: data.paymentId, failure_code: failureOf(data).code },
       },
     ],
   },

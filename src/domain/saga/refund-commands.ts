@@ -5,7 +5,7 @@
 import { InvariantError } from '../errors.ts';
 import type { EventPayload, EventType } from '../events/catalogue.ts';
 import { toTimestamp } from '../events/envelope.ts';
-import type { RefundData, RefundedPayment } from '../refund.ts';
+import type { RefundData, RefundedPayment, RefundFailure } from '../refund.ts';
 import type { Backoff } from '../retry.ts';
 import type { RefundReservation } from '../saga-rpc.ts';
 import { resendWithRun, type SagaPolicy } from './policy.ts';
@@ -16,6 +16,12 @@ import type { CommandSpec } from './table.ts';
 export function paymentOf({ payment, refundId }: RefundData): RefundedPayment {
   if (payment === null) throw new InvariantError('refund_reserved', { refund_id: refundId });
   return payment;
+}
+
+/** @throws InvariantError where there is none: whatever leads to `failed` has said why. */
+export function failureOf({ failure, refundId }: RefundData): RefundFailure {
+  if (failure === null) throw new InvariantError('failed_for_a_reason', { refund_id: refundId });
+  return failure;
 }
 
 function ids(data: RefundData) {
@@ -88,15 +94,15 @@ export const REFUND_COMMAND_SPECS: Readonly<Record<RefundCommand, CommandSpec<Re
     isCall: true,
     // Twice where a success is taken back.
     repeats: true,
-    payload: (data) => ({ ...ids(data), settlement: data.failure === null ? 'completed' : 'released' }),
+    payload: (data, _context, state) => ({ ...ids(data), settlement: state === 'failed' ? 'released' : 'completed' }),
   },
   notify: {
     name: 'notify',
     goesWithRun: true,
     resend: resendWithRun,
-    type: (data): EventType =>
-      data.failure === null ? 'orchestrator.notify.refund_success' : 'orchestrator.notify.refund_failure',
-    payload: (data) => ({ ...ids(data), status: data.failure === null ? 'COMPLETED' : 'FAILED' }),
+    type: (_data, state): EventType =>
+      state === 'failed' ? 'orchestrator.notify.refund_failure' : 'orchestrator.notify.refund_success',
+    payload: (data, _context, state) => ({ ...ids(data), status: state === 'failed' ? 'FAILED' : 'COMPLETED' }),
   },
 };
 

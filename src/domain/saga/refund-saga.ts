@@ -9,7 +9,7 @@ import { provesNothing } from './effects.ts';
 import { begin } from './engine.ts';
 import { classifyForRefund } from './outcome.ts';
 import { REFUND_ATTENTION, reasonOf } from './refund-attention.ts';
-import { REFUND_COMMAND_SPECS, refundFact } from './refund-commands.ts';
+import { failureOf, REFUND_COMMAND_SPECS, refundFact } from './refund-commands.ts';
 import {
   attention,
   budgetSpent,
@@ -134,10 +134,10 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
       ],
     },
     facts: (data) => [
-      { type: 'refund.failed', payload: { ...refundFact(data, 'FAILED'), failure_code: data.failure?.code } },
+      { type: 'refund.failed', payload: { ...refundFact(data, 'FAILED'), failure_code: failureOf(data).code } },
       {
         type: 'metrics.refund.failure',
-        payload: { payment_id: data.request.payment_id, failure_code: data.failure?.code },
+        payload: { payment_id: data.request.payment_id, failure_code: failureOf(data).code },
       },
     ],
   },

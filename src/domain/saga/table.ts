@@ -62,8 +62,9 @@ export interface OperatorMove {
 
 export interface CommandSpec<Data, Name extends string = string> {
   readonly name: Name;
-  readonly type: (data: Data) => EventType;
-  readonly payload: (data: Data, context: StepContext) => Record<string, unknown>;
+  /** By what is known, and by the state that has issued it. */
+  readonly type: (data: Data, state: string) => EventType;
+  readonly payload: (data: Data, context: StepContext, state: string) => Record<string, unknown>;
   /** May rightly be issued more than once: its effect ids end in `.1`, `.2`, … */
   readonly repeats?: boolean;
   /** A question, not an effect: dropped when the saga moves on, and waits for its schedule before it is asked. */

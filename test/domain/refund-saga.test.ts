@@ -257,6 +257,53 @@ describe('a refund that provably reached nobody', () => {
   });
 });
 
+describe('a refund that was in doubt, and then provably reached nobody to the end of its budget', () => {
+  /** Unknown, or pending; then a look-up finds nothing, and it is asked for again in vain. */
+  function inDoubt(first: 'UNKNOWN' | 'PENDING'): RefundDriver {
+    const refund = new RefundDriver();
+    refund.gateway('refund', first);
+    refund.wait(5 * SECOND_MS);
+    refund.gateway('lookup', 'ABSENT');
+    expect(refund.saga.state).toBe('refunding');
+    refund.gateway('refund', 'NOT_SENT');
+    refund.nowMs += HOUR_MS;
+    refund.gateway('refund', 'NOT_SENT');
+    return refund;
+  }
+
+  test.each(['UNKNOWN', 'PENDING'] as const)(
+    'after %s is looked up again: "not sent" speaks of the later sending only, and what is reserved stays so (S8)',
+    (first) => {
+      const refund = inDoubt(first);
+      expect(refund.saga).toMatchObject({ state: 'refund_unknown', data: { unknownSinceMs: START_MS, failure: null } });
+      expect(refund.names()).not.toContain('settle');
+      // The first sending has given it after all.
+      refund.wait(DAY_MS);
+      refund.gateway('lookup', 'REFUNDED');
+      expect(refund.saga.state).toBe('crediting');
+    },
+  );
+
+  test('goes round no longer than the late window, and then needs a person', () => {
+    const refund = inDoubt('UNKNOWN');
+    let rounds = 0;
+    for (; rounds < 100 && refund.saga.state !== 'needs_attention'; rounds++) {
+      if (refund.saga.state === 'refund_unknown') {
+        if (refund.wait((nextDueAtMs(refund.saga) ?? 0) - refund.nowMs).send.length > 0)
+          refund.gateway('lookup', 'ABSENT');
+      } else {
+        refund.nowMs += HOUR_MS;
+        refund.gateway('refund', 'NOT_SENT');
+      }
+    }
+    expect(rounds).toBeLessThan(100);
+    expect(refund.saga).toMatchObject({ state: 'needs_attention', data: { attentionReason: 'refund_unknown' } });
+    expect(refund.nowMs - START_MS).toBeGreaterThanOrEqual(72 * HOUR_MS);
+    expect(refund.nowMs - START_MS).toBeLessThan(75 * HOUR_MS);
+    expect(refund.names()).not.toContain('settle');
+  });
+});
+
 describe('a success that the provider takes back', () => {
   test('reverses the credit by a new entry, fails, and gives the reservation back', () => {
     const refund = new RefundDriver();

@@ -11,6 +11,9 @@ export const isBalance = ({ saga }: RefundContext): boolean => saga.data.payment
 export const budgetSpent = ({ saga, nowMs, policy }: RefundContext): boolean =>
   nowMs >= saga.enteredAtMs + policy.compensationBudgetMs;
 
+/** Some sending of it may have given the money back, and none has been heard to have been refused. */
+export const isInDoubt = ({ saga }: RefundContext): boolean => saga.data.unknownSinceMs !== null;
+
 export function reservation(data: RefundData, { fact }: RefundContext): RefundData {
   if (fact?.event_type !== 'payment.refund_reserved') throw new InvariantError('reservation_fact');
   const payload = fact.payload as EventPayload<'payment.refund_reserved'>;

@@ -17,6 +17,7 @@ import {
   failedWith,
   givenAfterFailure,
   isBalance,
+  isInDoubt,
   isTakenBack,
   isWrittenOff,
   REFUNDED,
@@ -64,6 +65,8 @@ const STATES: Readonly<Record<RefundState, StateSpec<RefundState, RefundData, Re
       'refund:spent': UNKNOWN,
       'refund:not_sent': [
         { when: provesNothing, again: true },
+        // What an earlier one did is not known by this: its amount stays reserved, and it is asked about for the late window.
+        { when: (context) => budgetSpent(context) && isInDoubt(context), to: 'refund_unknown' },
         { when: budgetSpent, to: 'failed', learn: failedWith('gateway_unavailable') },
         { again: true },
       ],

@@ -131,7 +131,8 @@ nothing · **spent**, given up. Unknown never reads as refused.
 
 A result that neither the state nor *In every state* lists comes too late to change anything: it is recorded, and the state
 stays. Of several rows for one result the first whose condition holds is taken. *Again later*: an effect after its backoff (or
-when the other side has asked to be left alone until then), a question when its schedule says so.
+when the other side has asked to be left alone until then), a question when its schedule says so. What only waits for its time is
+dropped when the saga enters a state; what was sent never is, but for questions.
 
 - [The payment saga](#the-payment-saga)
 - [The refund saga](#the-refund-saga)

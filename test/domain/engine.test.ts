@@ -123,6 +123,8 @@ const TABLE: SagaTable<State, Data, Name> = {
         ],
         'unauthorize:not_sent': [{ to: 'stuck', learn: learn('reached nobody') }],
         'unauthorize:spent': [{ to: 'stuck', learn: learn('spent') }],
+        'hold:done': [{ to: 'end' }],
+        'hold:refused': [{ to: 'trying', afterMs: () => MINUTE_MS }],
       },
     },
     broken_end: { says: '', terminal: true, commands: () => [], on: { 'hold:done': [{ to: 'first' }] } },
@@ -511,6 +513,22 @@ describe('a step that is tried again as a new effect', () => {
     saga.nowMs = START_MS + 5 * MINUTE_MS;
     saga.take({ kind: 'timer' });
     expect(saga.saga).toMatchObject({ state: 'stuck', data: { learnt: ['reached nobody'] } });
+  });
+
+  test('that was still waiting when the saga moves on is dropped: nobody has it; one that was sent is not', () => {
+    const waiting = new Driver('trying').answer(DECLINED).answer(walletFact('hold'), 'any');
+    expect(waiting.saga.state).toBe('end');
+    expect(waiting.saga.pending.map(({ name }) => name)).toEqual(['notify']);
+    expect(waiting.wait(MINUTE_MS).sent()).toEqual(['notify']);
+    const sent = new Driver('trying').answer(walletFact('hold'), 'any');
+    expect(sent.saga.pending.map(({ name }) => name)).toEqual(['unauthorize', 'notify']);
+  });
+
+  test('that was still waiting when its state is entered once more gives way to the one that is issued then', () => {
+    const saga = new Driver('trying').answer(DECLINED).answer(walletFact('hold', 'wallet_frozen'), 'any');
+    expect(saga.saga.pending).toMatchObject([{ name: 'unauthorize', event: null, dueAtMs: START_MS + MINUTE_MS }]);
+    saga.wait(MINUTE_MS);
+    expect(saga.saga.pending.map(effectIdOf)).toEqual([effect(3)]);
   });
 
   test('that was sent and never answered is spent, not proven', () => {

@@ -358,6 +358,31 @@ describe('an authorization that provably reached nobody', () => {
     expect(saga.saga.state).toBe('debiting');
   });
 
+  test.each([
+    ['UNAUTHORIZED', 'releasing_funds'],
+    ['UNKNOWN', 'authorization_unknown'],
+    ['AUTHORIZED', 'debiting'],
+  ] as const)(
+    'is not sent in its next round when an earlier sending is heard of, %s, before it: nobody is asked any more',
+    (gateway_status, state) => {
+      const saga = new SagaDriver();
+      saga.wallet('hold');
+      const earlier = saga.effectId('authorize');
+      saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+      saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'borealis' });
+      const asked = saga.sent.filter(({ name }) => name === 'authorize').length;
+      saga.take({
+        kind: 'outcome',
+        outcome: { effect_id: earlier, fact: gatewayFact('authorize', { gateway_status }) },
+      });
+      expect(saga.saga.state).toBe(state);
+      if (state === 'releasing_funds') saga.wallet('release');
+      saga.wait(MINUTE_MS);
+      expect(saga.sent.filter(({ name }) => name === 'authorize')).toHaveLength(asked);
+      expect(saga.saga.pending.map(({ name }) => name)).not.toContain('authorize');
+    },
+  );
+
   test('waits at least as long as the provider asked', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');

@@ -125,7 +125,10 @@ export class Draft<State extends string, Data, Name extends string> {
     return event;
   }
 
-  /** Enters `state`: facts first, then its commands. Questions of the state before are dropped; effects never are. */
+  /**
+   * Enters `state`: facts first, then its commands. Questions of the state before are dropped, and what was only scheduled; an
+   * effect that was handed over never is.
+   */
   enter(state: State, afterMs = 0): void {
     const spec = this.#enterOnly(state);
     for (const name of spec.commands(this.#saga.data)) this.#issue(name, afterMs);
@@ -151,7 +154,7 @@ export class Draft<State extends string, Data, Name extends string> {
       ...this.#saga,
       state,
       enteredAtMs: this.#context.nowMs,
-      pending: this.#saga.pending.filter((command) => this.#spec(command.name).waitMs === undefined),
+      pending: this.#saga.pending.filter(({ name, event }) => event !== null && this.#spec(name).waitMs === undefined),
       results: {},
     };
     for (const fact of spec.facts?.(this.#saga.data) ?? []) this.record(fact.type, fact.payload, fact.repeats);

@@ -45,6 +45,8 @@ export interface LateAuthorization {
   readonly captured: boolean;
   /** Why undoing it has ended without success: it may be in force, and a person is needed. Absent: it is not so. */
   readonly notUndone?: 'spent' | 'refused';
+  /** How the provider has undone it, by its own word. Absent: it has not said so, or has taken it back. */
+  readonly undone?: 'voided' | 'refunded';
 }
 
 /** What the payment saga knows besides its state: the request, and what was learnt on the way. */

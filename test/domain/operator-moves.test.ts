@@ -431,6 +431,59 @@ describe('a payment that needs a person while a late authorization waits for one
   });
 });
 
+describe('two late authorizations whose undoings were both given up', () => {
+  const LATE = { acme: 'ch_a', borealis: 'ch_b' } as const;
+
+  function twoGivenUp(): { readonly saga: SagaDriver; readonly undoings: readonly string[] } {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    const atAcme = saga.effectId('authorize');
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    const atBorealis = saga.effectId('authorize');
+    saga.nowMs += 3 * MINUTE_MS;
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'borealis' });
+    saga.wallet('release');
+    const undoings = (['acme', 'borealis'] as const).map((provider) => {
+      const fact = gatewayFact('authorize', {
+        gateway_status: 'AUTHORIZED',
+        provider,
+        provider_reference: LATE[provider],
+      });
+      saga.take({ kind: 'outcome', outcome: { effect_id: provider === 'acme' ? atAcme : atBorealis, fact } });
+      return saga.effectId('undo_late');
+    });
+    triedInVain(saga);
+    expect(saga.saga.data.late.map(({ notUndone }) => notUndone)).toEqual(['spent', 'spent']);
+    return { saga, undoings };
+  }
+
+  const said = (saga: SagaDriver, effectId: string | undefined, answer: Parameters<typeof gatewayFact>[1]) =>
+    saga.take({ kind: 'outcome', outcome: { effect_id: effectId ?? '', fact: gatewayFact('unauthorize', answer) } });
+  const flags = ({ saga }: SagaDriver) =>
+    Object.fromEntries(saga.data.late.map(({ provider, notUndone }) => [provider, notUndone]));
+
+  test('are each heard of late, the older one too', () => {
+    const { saga, undoings } = twoGivenUp();
+    said(saga, undoings[0], { gateway_status: 'VOIDED', provider: 'acme' });
+    expect(flags(saga)).toEqual({ acme: undefined, borealis: 'spent' });
+  });
+
+  test('and of which the older is refused late: a retry sends what was given up, the next what was refused', () => {
+    const { saga, undoings } = twoGivenUp();
+    said(saga, undoings[0], { gateway_status: 'VOID_FAILED', provider: 'acme' });
+    expect(flags(saga)).toEqual({ acme: 'refused', borealis: 'spent' });
+    make(saga, RETRY);
+    expect(lastSent(saga)).toMatchObject({ event: { payload: { provider: 'borealis', provider_reference: 'ch_b' } } });
+    expect(flags(saga)).toEqual({ acme: 'refused', borealis: undefined });
+    saga.gateway('undo_late', { gateway_status: 'VOIDED', provider: 'borealis' });
+    expect(PAYMENT_SAGA.attention.reasonOf(saga.saga)).toBe('late_authorization_in_force');
+    make(saga, { ...RETRY, reason: 'ticket-8' });
+    expect(lastSent(saga)).toMatchObject({ event: { payload: { provider: 'acme', provider_reference: 'ch_a' } } });
+    saga.gateway('undo_late', { gateway_status: 'VOIDED', provider: 'acme' });
+    expect(PAYMENT_SAGA.attention.reasonOf(saga.saga)).toBeNull();
+  });
+});
+
 test('every move is a fact with who, why and what, and the log stays one that decodes, under ids of its own', () => {
   const saga = unknown();
   make(saga, RETRY);

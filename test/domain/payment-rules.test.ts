@@ -41,9 +41,21 @@ const answeredBy = (provider: string): Partial<PaymentContext> => ({
   } as PaymentContext['fact'],
 });
 
+/** Undoings at these were given up, and are kept. */
+function givenUpAt(...providers: readonly string[]): PaymentContext {
+  const given = context();
+  const spent = providers.map((provider) => ({
+    ...given.saga.pending[0],
+    name: 'undo_late',
+    event: { payload: { provider } },
+  })) as unknown as PaymentContext['saga']['spent'];
+  return { ...given, saga: { ...given.saga, ...(spent && { spent }) } };
+}
+
 describe('undoing late authorizations again', () => {
   test('is of all whose undoing was given up, and of none that was refused or is under way', () => {
-    const again = lateUndoneAgain(dataWith(SPENT, REFUSED, PENDING, { ...SPENT, provider: 'fourth' }));
+    const data = dataWith(SPENT, REFUSED, PENDING, { ...SPENT, provider: 'fourth' });
+    const again = lateUndoneAgain(data, givenUpAt('acme', 'fourth'));
     expect(lateOf(again)).toEqual([
       ['acme', undefined],
       ['borealis', 'refused'],
@@ -55,19 +67,31 @@ describe('undoing late authorizations again', () => {
 
   test('is of one that was refused at a time: the first, which becomes the newest', () => {
     const other = { ...REFUSED, provider: 'fourth' };
-    const again = lateUndoneAgain(dataWith(PENDING, REFUSED, other));
+    const again = lateUndoneAgain(dataWith(PENDING, REFUSED, other), context());
     expect(lateOf(again)).toEqual([
       ['third', undefined],
       ['fourth', 'refused'],
       ['borealis', undefined],
     ]);
     expect(again.late.at(-1)).toStrictEqual(at('borealis'));
-    expect(lateOf(lateUndoneAgain(again)).map(([provider]) => provider)).toEqual(['third', 'borealis', 'fourth']);
+    expect(lateOf(lateUndoneAgain(again, context())).map(([provider]) => provider)).toEqual([
+      'third',
+      'borealis',
+      'fourth',
+    ]);
+  });
+
+  test('unmarks none that nothing is sent for: what was kept of another provider, undone since, is all that is sent', () => {
+    const data = dataWith(at('acme', { undone: 'voided' }), REFUSED);
+    expect(lateOf(lateUndoneAgain(data, givenUpAt('acme')))).toEqual([
+      ['acme', undefined],
+      ['borealis', 'refused'],
+    ]);
   });
 
   test('is nothing where none is left', () => {
     const data = dataWith(PENDING);
-    expect(lateUndoneAgain(data)).toBe(data);
+    expect(lateUndoneAgain(data, context())).toBe(data);
   });
 });
 

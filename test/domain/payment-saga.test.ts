@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/domain/errors.ts';
+import type { GatewayStatus } from '../../src/domain/events/catalogue.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
 import { COMPENSATION_TRIES_MIN, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import { nextDueAtMs } from '../../src/domain/saga/engine.ts';
@@ -1004,6 +1005,75 @@ describe('an authorization that comes after the saga gave it up', () => {
       expect(saga.saga.state).toBe('failed');
     },
   );
+
+  describe('and is undone twice, as a doubt and as what it turned out to be', () => {
+    /** One charge: unknown at first, undone by its key, then told to be captured, and given back. */
+    function undoneTwice() {
+      const saga = unavailable();
+      saga.wallet('release');
+      saga.gateway('authorize', { gateway_status: 'UNKNOWN' });
+      const voiding = saga.effectId('undo_late');
+      saga.gateway('authorize', { gateway_status: 'CAPTURED', provider_reference: 'ch_9' });
+      const refunding = saga.effectId('undo_late');
+      const said = (effectId: string, operation: 'unauthorize' | 'refund', gateway_status: GatewayStatus) =>
+        saga.take({
+          kind: 'outcome',
+          outcome: { effect_id: effectId, fact: gatewayFact(operation, { gateway_status }) },
+        });
+      return {
+        saga,
+        voided: (status: GatewayStatus) => said(voiding, 'unauthorize', status),
+        refunded: (status: GatewayStatus) => said(refunding, 'refund', status),
+      };
+    }
+    const reasonOf = ({ saga }: SagaDriver) => PAYMENT_SAGA.attention.reasonOf(saga);
+
+    test('needs nobody once one has done it: the other finds nothing to undo, refused or given up', () => {
+      for (const other of ['VOID_FAILED', null] as const) {
+        const { saga, voided, refunded } = undoneTwice();
+        refunded('REFUNDED');
+        if (other === null) triedInVain(saga);
+        else voided(other);
+        expect(reasonOf(saga)).toBeNull();
+        expect(saga.types()).not.toContain('payment.needs_attention');
+      }
+    });
+
+    test('needs somebody once more when the provider takes its refund back', () => {
+      const { saga, voided, refunded } = undoneTwice();
+      refunded('REFUNDED');
+      refunded('REFUND_FAILED');
+      expect(reasonOf(saga)).toBe('late_authorization_in_force');
+      expect(saga.types().filter((type) => type === 'payment.needs_attention')).toHaveLength(1);
+      // It is in force again: what cannot be voided is no news.
+      voided('VOID_FAILED');
+      expect(reasonOf(saga)).toBe('late_authorization_in_force');
+    });
+
+    test('needs nobody where the void has done it, and there is nothing to refund', () => {
+      const { saga, voided, refunded } = undoneTwice();
+      voided('VOIDED');
+      refunded('REFUND_FAILED');
+      expect(reasonOf(saga)).toBeNull();
+    });
+
+    test('needs somebody until then', () => {
+      const { saga, voided, refunded } = undoneTwice();
+      voided('VOID_FAILED');
+      expect(reasonOf(saga)).toBe('late_authorization_in_force');
+      refunded('REFUNDED');
+      expect(reasonOf(saga)).toBeNull();
+    });
+
+    test('needs somebody where one has found nothing, which it may have been too early for, and the other is refused', () => {
+      const { saga, voided, refunded } = undoneTwice();
+      saga.nowMs += HOUR_MS;
+      voided('ABSENT');
+      expect(reasonOf(saga)).toBeNull();
+      refunded('REFUND_FAILED');
+      expect(reasonOf(saga)).toBe('late_authorization_in_force');
+    });
+  });
 
   test('at a provider whose round is over is never gone back to', () => {
     const saga = new SagaDriver();

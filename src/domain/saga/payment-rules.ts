@@ -12,9 +12,10 @@ import type { EventPayload, EventType } from '../events/catalogue.ts';
 import type { LateAuthorization, PaymentData } from '../payment.ts';
 import { backoffMs } from '../retry.ts';
 import { NOT_CONFIGURED, type PassedOver, ROUTE_RULES, type RouteDecision, route } from '../routing.ts';
-import { provesNothing } from './effects.ts';
+import { provesNothing, spentOf } from './effects.ts';
 import type { Fact } from './outcome.ts';
 import type { PaymentContext, PaymentRule } from './payment-types.ts';
+import type { PendingCommand } from './table.ts';
 
 export const paysByCard = ({ saga }: PaymentContext): boolean => saga.data.request.method !== 'balance';
 
@@ -204,40 +205,62 @@ export function releaseRefused(data: PaymentData, context: PaymentContext): Paym
   return refusal === undefined ? data : { ...data, releaseRefusal: refusal };
 }
 
+function askedAt(command: PendingCommand | null): string | null {
+  const payload = command?.event?.payload as { readonly provider?: string } | undefined;
+  return payload?.provider ?? null;
+}
+
 /** Where an undoing was made: what its answer says, or the command that got none. */
 function undoneAt({ fact, command }: PaymentContext): string | null {
-  const payload = command?.event?.payload as { readonly provider?: string } | undefined;
-  return gatewayProvider(fact) ?? payload?.provider ?? null;
+  return gatewayProvider(fact) ?? askedAt(command);
 }
 
-export const lateNotUndone =
-  (notUndone: 'spent' | 'refused') =>
+/** A provider's key is one per payment: what came to light there is one charge, however often it was told and undone. */
+const lateThere =
+  (change: (late: LateAuthorization) => LateAuthorization) =>
   (data: PaymentData, context: PaymentContext): PaymentData => ({
     ...data,
-    late: data.late.map((each) => (each.provider === undoneAt(context) ? { ...each, notUndone } : each)),
+    late: data.late.map((each) => (each.provider === undoneAt(context) ? change(each) : each)),
   });
 
-export function lateUndone(data: PaymentData, context: PaymentContext): PaymentData {
-  const isUndone = ({ provider: name }: LateAuthorization): boolean => name === undoneAt(context);
-  return { ...data, late: data.late.map((each) => (isUndone(each) ? undone(each) : each)) };
-}
-
-export const lateUndoneByHand = (data: PaymentData): PaymentData => ({ ...data, late: data.late.map(undone) });
+export const lateNotUndone = (notUndone: 'spent' | 'refused') =>
+  lateThere(({ undone: _, ...each }) => ({ ...each, notUndone }));
+export const lateUndone = (data: PaymentData, context: PaymentContext): PaymentData => {
+  const undone = gatewayAnswer(context)?.gateway_status === 'REFUNDED' ? 'refunded' : 'voided';
+  return lateThere((each) => ({ ...unmarked(each), undone }))(data, context);
+};
+/** Nothing was found to undo: no reason to call a person, and no proof against a word that comes later. */
+export const lateNotThere = lateThere(unmarked);
 
 /**
- * Those whose undoing was given up are all undone again, by the commands that were kept. Of those that were refused it is
- * one at a time: the newest of the list is the one that the next command is for.
+ * The provider has undone the charge: another undoing of it finds nothing, and its refusal says nothing. But for a refund's:
+ * that one takes back what was given back (decision 0031).
  */
-export function lateUndoneAgain(data: PaymentData): PaymentData {
-  if (data.late.some(({ notUndone }) => notUndone === 'spent')) {
-    return { ...data, late: data.late.map((each) => (each.notUndone === 'spent' ? undone(each) : each)) };
+export const isUndoneThere = (context: PaymentContext): boolean => {
+  const isRefund = gatewayAnswer(context)?.operation === 'refund';
+  return context.saga.data.late.some(
+    ({ provider: name, undone }) =>
+      name === undoneAt(context) && undone !== undefined && !(undone === 'refunded' && isRefund),
+  );
+};
+
+export const lateUndoneByHand = (data: PaymentData): PaymentData => ({ ...data, late: data.late.map(unmarked) });
+
+/**
+ * Only what is sent again is no longer marked. The undoings that were given up are all sent, by the commands that were kept;
+ * where there are none, it is one of those that were refused: the newest of the list is the one that the next command is for.
+ */
+export function lateUndoneAgain(data: PaymentData, { saga }: PaymentContext): PaymentData {
+  const sentTo = spentOf(saga, 'undo_late').map(askedAt);
+  if (sentTo.length > 0) {
+    return { ...data, late: data.late.map((each) => (sentTo.includes(each.provider) ? unmarked(each) : each)) };
   }
-  const next = data.late.find(({ notUndone }) => notUndone === 'refused');
+  const next = data.late.find(({ notUndone }) => notUndone !== undefined);
   if (next === undefined) return data;
-  return { ...data, late: [...data.late.filter((each) => each !== next), undone(next)] };
+  return { ...data, late: [...data.late.filter((each) => each !== next), unmarked(next)] };
 }
 
-function undone({ notUndone: _, ...late }: LateAuthorization): LateAuthorization {
+function unmarked({ notUndone: _, ...late }: LateAuthorization): LateAuthorization {
   return late;
 }
 

@@ -34,6 +34,8 @@ import {
   hasAnotherProvider,
   holdRefused,
   isAfterDeadline,
+  isUndoneThere,
+  lateNotThere,
   lateNotUndone,
   lateUndone,
   nobodyTakesIt,
@@ -86,6 +88,18 @@ const LOOKUP_RULES: StateSpec<PaymentState, PaymentData, PaymentCommand>['on'] =
   'lookup:unknown': AGAIN,
   'lookup:not_sent': AGAIN,
   'lookup:spent': [{ to: 'needs_attention', learn: attention('authorization_unknown') }],
+};
+
+/** The undoing of a charge that came late, in whatever state the saga is by then. */
+const UNDO_LATE_RULES: StateSpec<PaymentState, PaymentData, PaymentCommand>['on'] = {
+  'undo_late:done': [{ learn: lateUndone }],
+  'undo_late:pending': AGAIN,
+  'undo_late:unknown': AGAIN,
+  'undo_late:not_sent': AGAIN,
+  'undo_late:absent': [{ when: absenceProven, learn: lateNotThere }, { again: true }],
+  // The status is what it was; that money is in force where it should not be is a person's turn.
+  'undo_late:refused': [{ when: isUndoneThere }, { learn: lateNotUndone('refused'), facts: lateAttention }],
+  'undo_late:spent': [{ when: isUndoneThere }, { learn: lateNotUndone('spent'), facts: lateAttention }],
 };
 
 /** What the provider says for good of a capture. */
@@ -276,19 +290,12 @@ export const PAYMENT_SAGA: SagaTable<PaymentState, PaymentData, PaymentCommand> 
   touch: (data, nowMs) => ({ ...data, updatedAtMs: nowMs }),
   states: STATES,
   commands: PAYMENT_COMMAND_SPECS,
-  always: {
-    'undo_late:done': [{ learn: lateUndone }],
-    'undo_late:pending': AGAIN,
-    'undo_late:unknown': AGAIN,
-    'undo_late:not_sent': AGAIN,
-    // The status is what it was; that money is in force where it should not be is a person's turn.
-    'undo_late:absent': [{ when: absenceProven, learn: lateUndone }, { again: true }],
-    'undo_late:refused': [{ learn: lateNotUndone('refused'), facts: lateAttention }],
-    'undo_late:spent': [{ learn: lateNotUndone('spent'), facts: lateAttention }],
-  },
+  always: UNDO_LATE_RULES,
   // A provider's key is one per payment: an authorization of an earlier round there is the one that is asked for now.
   isSameEffect: (data, fact) => gatewayProvider(fact) === data.provider,
   superseded: {
+    // Each undoing is one effect of its own: the older one's word counts as the newest's does.
+    ...UNDO_LATE_RULES,
     'authorize:done': LATE_SUCCESS,
     'authorize:unknown': LATE_SUCCESS,
     'authorize:pending': LATE_SUCCESS,

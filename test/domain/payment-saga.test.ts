@@ -384,6 +384,26 @@ describe('an authorization that provably reached nobody', () => {
     },
   );
 
+  test('in its next round proves nothing of an earlier sending there that was answered "pending": no other is asked', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    const earlier = saga.effectId('authorize');
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT', provider: 'borealis' });
+    const fact = gatewayFact('authorize', { gateway_status: 'PENDING' });
+    saga.take({ kind: 'outcome', outcome: { effect_id: earlier, fact } });
+    saga.wait(2 * SECOND_MS);
+    expect(saga.effectId('authorize')).not.toBe(earlier);
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    expect(saga.saga).toMatchObject({ state: 'authorizing', data: { provider: 'acme' } });
+    // Nor is it given up as not charged when the time of the step is over.
+    saga.nowMs += SAGA_POLICIES.live.authorizeBudgetMs;
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    expect(saga.saga.state).toBe('authorizing');
+    saga.wait(5 * MINUTE_MS);
+    expect(saga.saga.state).toBe('authorization_unknown');
+  });
+
   test('waits at least as long as the provider asked', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');

@@ -63,7 +63,10 @@ export const MATTERS: readonly LookupAnswer['kind'][] = [
 /** What every call carries. */
 interface CallBase {
   readonly paymentId: string;
-  /** Sent as the provider's idempotency key: the same on every try of the same operation (`keys.ts`). */
+  /**
+   * Sent as the provider's idempotency key: the same on every try of the same operation (`keys.ts`). An adapter leaves it out where the
+   * provider repeats a failure under it, and can do the operation only once as it is (decision 0021).
+   */
   readonly key: string;
   /** The effect that this call is for. An adapter with callbacks sends it along as metadata, to be echoed in them. */
   readonly effectId: string;

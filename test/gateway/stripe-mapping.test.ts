@@ -176,17 +176,27 @@ const CAPTURE_ROWS: readonly SettleRow[] = [
   ['refused, and it cannot be read', [http(400, state), http(502, '')], unknown('http_502')],
   ['refused, and reading is throttled', [http(400, state), http(429, '')], { kind: 'throttled', retryAfterMs: 1_000 }],
   [
+    'refused in a state that it has left meanwhile',
+    [http(400, state), http(200, intent('requires_capture'))],
+    unknown('payment_intent_unexpected_state'),
+  ],
+  [
+    'refused in the state that it is in',
+    [http(400, state), http(200, intent('requires_payment_method', { last_payment_error: { code: 'expired_card' } }))],
+    { kind: 'refused', code: 'payment_intent_unexpected_state' },
+  ],
+  [
     'declined, and it still stands',
     [http(402, error('card_error', 'card_declined')), http(200, intent('requires_capture'))],
     { kind: 'refused', code: 'generic_decline' },
   ],
   [
-    'a stored 500, and it is captured',
+    'a 500, and it is captured',
     [http(500, error('api_error')), http(200, intent('succeeded'))],
     { kind: 'captured', reference: 'pi_1' },
   ],
   [
-    'a stored 500, and it still stands',
+    'a 500, and it still stands',
     [http(500, error('api_error')), http(200, intent('requires_capture'))],
     unknown('http_500'),
   ],
@@ -211,12 +221,12 @@ const VOID_ROWS: readonly SettleRow[] = [
     { kind: 'pending', reference: 'pi_1' },
   ],
   [
-    'refused, and it still stands',
+    'refused in a state that it has left meanwhile',
     [http(400, state), http(200, intent('requires_capture'))],
-    { kind: 'refused', code: 'payment_intent_unexpected_state' },
+    unknown('payment_intent_unexpected_state'),
   ],
   [
-    'a stored 500, and it is canceled',
+    'a 500, and it is canceled',
     [http(500, error('api_error')), http(200, intent('canceled'))],
     { kind: 'voided', reference: 'pi_1' },
   ],

@@ -181,7 +181,6 @@ describe('an answer that does not come', () => {
     ['a hung server', { do: 'hang' }, 'timeout'],
     ['a connection cut before', { do: 'cut' }, 'connection_cut'],
     ['a connection cut after', { do: 'cut', after: true }, 'connection_cut'],
-    ['a 500 after the charge', answered(500), 'http_500'],
     ['a 503 after the charge', answered(503), 'http_503'],
     ['half an answer', { do: 'garbage', after: true }, 'answer_unreadable'],
     // The edge had sent it on a connection that was then closed, tried again, and tells of that: decision 0090.
@@ -192,6 +191,15 @@ describe('an answer that does not come', () => {
     const first = fault.do === 'hang' ? adapter({ timeoutMs: 500 }) : stripe;
     expect(await first.authorize(authorization())).toEqual({ kind: 'unknown', reason });
     expect(await stripe.authorize(authorization())).toMatchObject({ kind: 'approved', captured: false });
+    expect(await charged()).toHaveLength(1);
+  });
+
+  it('a 500 after the charge: is unknown however often it is sent, charges once, and the look-up finds it', async () => {
+    await account.fail('POST /v1/payment_intents', answered(500));
+    for (let sent = 0; sent < 2; sent++) {
+      expect(await stripe.authorize(authorization())).toEqual({ kind: 'unknown', reason: 'http_500' });
+    }
+    expect(await stripe.lookup(question())).toMatchObject({ kind: 'approved', captured: false });
     expect(await charged()).toHaveLength(1);
   });
 
@@ -267,6 +275,39 @@ describe('what follows an authorization', () => {
     },
   );
 
+  it.each(['capture', 'void'] as const)(
+    'a %s that a 500 came before is carried out when it is sent again: the 500 is not said again',
+    async (operation) => {
+      const reference = await approved();
+      const answer = { status: 500, body: { error: { type: 'api_error' } } };
+      await account.fail(`POST /v1/payment_intents/${reference}`, { do: 'answer', answer });
+      const ask = () => stripe[operation](about(operation === 'capture' ? 'c' : 'v', reference));
+      expect(await ask()).toEqual({ kind: 'unknown', reason: 'http_500' });
+      const settled = { kind: operation === 'capture' ? 'captured' : 'voided', reference };
+      expect(await ask()).toEqual(settled);
+      expect(await ask()).toEqual(settled);
+      expect(await charged()).toHaveLength(operation === 'capture' ? 1 : 0);
+    },
+  );
+
+  it('a void that was refused while the bank had not decided is carried out once it has', async () => {
+    const pending = await stripe.authorize(authorization({ token: 'pm_card_processing' }));
+    if (pending.kind !== 'pending' || pending.reference === undefined) throw new Error(pending.kind);
+    const { reference } = pending;
+    expect(await stripe.void(about('v', reference))).toEqual({ kind: 'pending', reference });
+    await account.set('settle', 'requires_capture');
+    expect(await stripe.void(about('v', reference))).toEqual({ kind: 'voided', reference });
+  });
+
+  it('two captures at once take the money once, and a late one finds it taken', async () => {
+    const reference = await approved();
+    const captured = { kind: 'captured', reference };
+    const ask = () => stripe.capture(about('c', reference));
+    expect(await Promise.all([ask(), ask()])).toEqual([captured, captured]);
+    expect(await ask()).toEqual(captured);
+    expect(await charged()).toMatchObject([{ status: 'succeeded', amount_received: 1_230 }]);
+  });
+
   it('a capture and a void of nothing that Stripe knows are absent', async () => {
     expect(await stripe.capture(about('c', 'pi_nothing'))).toEqual({ kind: 'absent' });
     expect(await stripe.void(about('v', 'pi_nothing'))).toEqual({ kind: 'absent' });
@@ -322,6 +363,21 @@ describe('a refund', () => {
     await account.fail('POST /v1/refunds', { do: 'cut', after: true });
     expect(await stripe.refund(part('ref_2', 500))).toMatchObject({ kind: 'refunded' });
     expect(await ask('ref_2')).toMatchObject({ kind: 'refunded' });
+  });
+
+  it('that a 500 came before stays unknown under its key: Stripe may carry it out yet, so it has no other', async () => {
+    await account.fail('POST /v1/refunds', {
+      do: 'answer',
+      answer: { status: 500, body: { error: { type: 'api_error' } } },
+    });
+    for (let sent = 0; sent < 2; sent++) {
+      expect(await stripe.refund(part('ref_1', 230))).toEqual({ kind: 'unknown', reason: 'http_500' });
+    }
+    expect((await books()).refunds).toEqual([]);
+    // A day later Stripe has forgotten the key, and the refund is given: once.
+    await account.set('forgetKeys', true);
+    expect(await stripe.refund(part('ref_1', 230))).toMatchObject({ kind: 'refunded' });
+    expect((await books()).refunds).toHaveLength(1);
   });
 
   it('of the whole amount makes a look-up of the charge say so', async () => {

@@ -41,8 +41,12 @@ export class StripeClient {
     };
   }
 
-  async post(path: string, key: string, params: FormParams = {}): Promise<Exchange> {
-    const headers = { 'idempotency-key': key, 'content-type': 'application/x-www-form-urlencoded' };
+  /** @param key null: for what changes the state of one object and can do so once; no answer is stored, and none said again. */
+  async post(path: string, key: string | null, params: FormParams = {}): Promise<Exchange> {
+    const headers = {
+      ...(key !== null && { 'idempotency-key': key }),
+      'content-type': 'application/x-www-form-urlencoded',
+    };
     return await this.#exchange(path, { method: 'POST', body: formBody(params).toString(), headers });
   }
 

@@ -213,8 +213,10 @@ export class StripeAdapter implements Provider {
   }
 
   /**
-   * Captures or cancels, and reads the result off the PaymentIntent: from the answer, or, where Stripe refused or failed,
-   * by asking how it stands. Stripe repeats a stored answer for as long as it keeps the key, a 500 included.
+   * Captures or cancels, and reads the result off the PaymentIntent: from the answer, or, where Stripe refused or failed, by asking
+   * how it stands. Without an idempotency key (decision 0021): under one, a 500 or a refusal is said again for a day, whatever has
+   * become of the charge. What it asks for is a change of state that a PaymentIntent makes once, and whole: sent twice, the second
+   * meets `payment_intent_unexpected_state`, and the standing says what the first came to.
    */
   async #settle<Answer>(
     request: ChargeRequest,
@@ -225,7 +227,7 @@ export class StripeAdapter implements Provider {
     const charge = await this.#chargeOf(request, expected);
     if (charge.kind !== 'found') return charge;
     const path = `/v1/payment_intents/${encodeURIComponent(charge.id)}/${action}`;
-    const heard = said(await this.#client.post(path, request.key));
+    const heard = said(await this.#client.post(path, null));
     if (heard.kind === 'ok') {
       const intent = intentOf(heard.body);
       const standing = intent && intentStanding(intent, expected);
@@ -240,7 +242,10 @@ export class StripeAdapter implements Provider {
     const settled = read(standing);
     if (settled !== null) return settled;
     if (heard.kind === 'unknown') return heard;
-    return isNoAnswer(standing) ? standing : (refusal(heard.error) ?? unread(heard));
+    if (isNoAnswer(standing)) return standing;
+    // Refused in a state that it has left meanwhile: asked again, it would not be.
+    const isOutdated = standing.kind === 'approved' && heard.error.code === 'payment_intent_unexpected_state';
+    return (isOutdated ? null : refusal(heard.error)) ?? unread(heard);
   }
 
   /** The PaymentIntent that a call is about: as heard, or looked up. */

@@ -44,6 +44,8 @@ export interface Account {
   /** What the provider would have its integrators mend: unknown parameters, missing headers. */
   readonly warnings: string[];
   handle(incoming: Incoming): Answer;
+  /** What it answers instead of what it has done, or has not: a provider that stores an answer under its key stores this one. */
+  answered?(incoming: Incoming, answer: Answer): void;
   /** Whatever else a test may set. */
   set(option: string, value: unknown): void;
   /** What a test may read. */
@@ -124,6 +126,7 @@ function serve(desk: Desk, incoming: Incoming, keyHeader: string, response: Serv
       response.end('{"object":"payment_int');
       return;
     case 'answer':
+      desk.account.answered?.(incoming, fault.answer);
       send(response, fault.answer);
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Stripe, as far as the adapter meets it: requests checked against Stripe's published schemas, answers made from its
  * published fixtures, and its idempotency (https://docs.stripe.com/api/idempotent_requests): the same key and parameters
- * give the stored answer, errors included; other parameters are an error; nothing is stored of a request that was not
- * valid. Never kinder than Stripe: its search lags until it is told to catch up.
+ * give the stored answer, errors and 500s included; other parameters are an error; nothing is stored of a request that was
+ * not valid, or had no key. Never kinder than Stripe: its search lags until it is told to catch up.
  */
 import type Stripe from 'stripe';
 import { PAYMENT_INTENT, REFUND } from '../fixtures/stripe/objects.ts';
@@ -70,6 +70,13 @@ export class StripeAccount implements Account {
     return incoming.method === 'GET' ? this.#read(incoming) : this.#write(incoming);
   }
 
+  answered({ method, path, headers, text }: Incoming, answer: Answer): void {
+    const key = headers['idempotency-key'];
+    if (method !== 'POST' || typeof key !== 'string' || answer.status !== 500) return;
+    const request = `${method} ${path} ${text}`;
+    if ((this.#keys.get(key)?.request ?? request) === request) this.#keys.set(key, { request, answer });
+  }
+
   #write({ method, path, headers, text }: Incoming): Answer {
     const route = ROUTES.find(([pattern]) => pattern.test(path));
     if (route === undefined) return error(404, 'invalid_request_error', 'url_invalid');
@@ -79,7 +86,12 @@ export class StripeAccount implements Account {
     this.warnings.push(...check.warnings);
     if (check.errors.length > 0) return invalid('parameter_missing', { message: check.errors.join('; ') });
     const key = headers['idempotency-key'];
-    if (typeof key !== 'string') return invalid('idempotency_key_missing_here');
+    if (typeof key !== 'string') {
+      // What makes something new is made twice without a key: ours never comes without.
+      return path.endsWith('/capture') || path.endsWith('/cancel')
+        ? this.#execute(route, path, params)
+        : invalid('idempotency_key_missing_here');
+    }
     const request = `${method} ${path} ${text}`;
     const known = this.#keys.get(key);
     if (known !== undefined) {

@@ -25,6 +25,11 @@ export const ANSWER_BYTES_MAX = 256 * 1024;
  */
 export const LIST_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Pages of a list that one look-up reads at most: a thousand charges, or some three a second in live mode's three minutes and a margin. */
+export const LOOKUP_PAGES_MAX = 10;
+/** How far a provider's clock and ours can be apart: a charge that we made just now may be of a minute ago there. */
+export const CLOCKS_APART_MAX_MS = MINUTE_MS;
+
 /** What a 429 without a `Retry-After` is taken to ask, and the longest that one is believed. */
 export const RETRY_AFTER_DEFAULT_MS = SECOND_MS;
 export const RETRY_AFTER_MAX_MS = 10 * MINUTE_MS;

@@ -86,11 +86,19 @@ export interface AuthorizeRequest extends CallBase {
   readonly amountCodes?: boolean;
 }
 
+/** Both inclusive. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** A call about a charge that exists. */
 export interface ChargeRequest extends CallBase {
   /** The key that the charge was authorized under: the way to it where no reference was ever heard. */
   readonly chargeKey: string;
   readonly chargeReference?: string;
+  /** When it can have been made, by our clock, where the command says so: what a list has nothing of in this time was not. */
+  readonly madeWithin?: Span;
   readonly amountMinor: number;
   readonly currency: string;
 }

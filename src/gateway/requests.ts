@@ -5,7 +5,7 @@
 import type { GatewayOperation } from '../domain/events/catalogue.ts';
 import type { TypedEvent } from '../domain/events/decode.ts';
 import { providerKey } from './keys.ts';
-import type { AuthorizeRequest, ChargeRequest, LookupRequest } from './provider.ts';
+import type { AuthorizeRequest, ChargeRequest, LookupRequest, Span } from './provider.ts';
 
 export type GatewayCommand = TypedEvent<`orchestrator.gateway.${GatewayOperation}`>;
 
@@ -37,6 +37,7 @@ export function chargeRequest(
     effectId: metadata.message_deduplication_id,
     chargeKey: providerKey(payload.payment_id, 'authorize', provider),
     ...(payload.provider_reference !== undefined && { chargeReference: payload.provider_reference }),
+    ...madeWithin(payload),
     amountMinor: payload.amount,
     currency: payload.currency,
   };
@@ -53,9 +54,15 @@ export function lookupRequest(provider: string, { payload, metadata }: GatewayCo
     effectId: metadata.message_deduplication_id,
     chargeKey: providerKey(payload.payment_id, 'authorize', provider),
     ...(payload.provider_reference !== undefined && { chargeReference: payload.provider_reference }),
+    ...madeWithin(payload),
     ...(payload.refund_id !== undefined && { refundKey: providerKey(payload.refund_id, 'refund', provider) }),
     ...(payload.refund_reference !== undefined && { refundReference: payload.refund_reference }),
     amountMinor: payload.amount,
     currency: payload.currency,
   };
+}
+
+function madeWithin({ authorized_from: from, authorized_to: to }: GatewayCommand['payload']): { madeWithin?: Span } {
+  if (from === undefined || to === undefined) return {};
+  return { madeWithin: { fromMs: Date.parse(from), toMs: Date.parse(to) } };
 }

@@ -28,6 +28,47 @@ function authorized(request = {}): SagaDriver {
   return saga;
 }
 
+/** When what is asked about, or undone, can have been authorized. */
+const AUTHORIZED_WITHIN = { authorized_from: START_MS, authorized_to: START_MS + 3 * MINUTE_MS };
+const within = (saga: SagaDriver, command: PaymentCommand) => {
+  const payload = saga.sent.findLast(({ name }) => name === command)?.event?.payload ?? {};
+  return Object.fromEntries(
+    Object.keys(AUTHORIZED_WITHIN).map((name) => [name, Date.parse(String(payload[name as keyof typeof payload]))]),
+  );
+};
+
+describe('a provider that is asked without a reference', () => {
+  test('is told when the authorization can have been made: until no call of it can land any more', () => {
+    const lost = new SagaDriver({ method: 'credit_card' });
+    lost.gateway('authorize', { gateway_status: 'UNKNOWN' });
+    for (let asked = 0; asked < 2; asked++) {
+      lost.wait(30 * SECOND_MS);
+      expect(within(lost, 'lookup')).toEqual(AUTHORIZED_WITHIN);
+      lost.gateway('lookup', { gateway_status: 'UNKNOWN' });
+    }
+    const late = new SagaDriver({ method: 'credit_card' });
+    const first = late.effectId('authorize');
+    late.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    late.wait(2 * MINUTE_MS);
+    late.take({
+      kind: 'outcome',
+      outcome: { effect_id: first, fact: gatewayFact('authorize', { gateway_status: 'UNKNOWN' }) },
+    });
+    expect(within(late, 'undo_late')).toEqual(AUTHORIZED_WITHIN);
+  });
+
+  test('is told so of a void too, and of nothing whose reference is known', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'AUTHORIZED' });
+    saga.wallet('debit', 'hold_resolved');
+    expect(within(saga, 'unauthorize')).toEqual(AUTHORIZED_WITHIN);
+    const known = authorized();
+    known.wallet('debit', 'hold_resolved');
+    expect(Object.values(within(known, 'unauthorize'))).toEqual([Number.NaN, Number.NaN]);
+  });
+});
+
 describe('a balance payment', () => {
   test('holds, authorizes, debits and completes, and its log tells so in order', () => {
     const saga = authorized();

@@ -95,6 +95,28 @@ describe('one command', () => {
     expect(borealis.calls).toEqual([]);
   });
 
+  it.each(['lookup', 'unauthorize'] as const)(
+    '%s says when the charge can have been made, if it knows',
+    async (operation) => {
+      const asked: unknown[] = [];
+      const ask = async (request: object) => {
+        asked.push('madeWithin' in request ? request.madeWithin : null);
+        return { kind: 'absent' } as const;
+      };
+      const acme: Provider = { ...saying('acme', APPROVED), lookup: ask, void: ask };
+      const span = { fromMs: NOW_MS, toMs: NOW_MS + 180_000 };
+      const told = {
+        provider: 'acme',
+        authorized_from: new Date(span.fromMs).toISOString(),
+        authorized_to: new Date(span.toMs).toISOString(),
+      };
+      await carryOut(providers(acme), command(operation, told), NOW_MS);
+      // From before there was such a time, and still on its way.
+      await carryOut(providers(acme), command(operation, { provider: 'acme' }), NOW_MS);
+      expect(asked).toEqual([span, null]);
+    },
+  );
+
   it('goes to the provider that it names', async () => {
     const [acme, borealis] = [saying('acme', APPROVED), saying('borealis', APPROVED)];
     for (const operation of ['authorize', 'capture', 'unauthorize', 'refund', 'lookup'] as const) {

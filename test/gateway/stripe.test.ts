@@ -4,6 +4,7 @@
  */
 import type Stripe from 'stripe';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { LOOKUP_PAGES_MAX } from '../../src/gateway/limits.ts';
 import type { AuthorizeRequest, ChargeRequest, LookupRequest } from '../../src/gateway/provider.ts';
 import { StripeAdapter } from '../../src/gateway/providers/stripe.ts';
 import { STRIPE_API_VERSION } from '../../src/gateway/providers/stripe-protocol.ts';
@@ -478,6 +479,102 @@ describe('a look-up without it', () => {
     const answer = { status: 400, body: { error: { type: 'invalid_request_error', code: 'search_not_available' } } };
     await account.fail('GET /v1/payment_intents/search', { do: 'answer', answer });
     expect(await stripe.lookup(question())).toEqual({ kind: 'unknown', reason: 'search_not_available' });
+  });
+
+  describe('whose key was taken, once none can be made any more', () => {
+    const NOW_SECONDS = Math.floor(Date.now() / 1_000);
+    const madeWithin = { fromMs: (NOW_SECONDS - 600) * 1_000, toMs: (NOW_SECONDS - 420) * 1_000 };
+    const failed = { do: 'answer', answer: { status: 500, body: { error: { type: 'api_error' } } } } as const;
+    const ask = (more: Partial<LookupRequest> = {}) => stripe.lookup(question({ madeWithin, ...more }));
+
+    beforeEach(async () => {
+      await account.set('createdSeconds', NOW_SECONDS - 500);
+    });
+
+    it('is absent where the list of that time has nothing: the 500 that took the key came before any charge', async () => {
+      await account.set('others', 120);
+      await account.fail('POST /v1/payment_intents', failed);
+      await stripe.authorize(authorization());
+      expect(await ask()).toEqual({ kind: 'absent' });
+      // It stays one: what is sent again is answered by what is stored.
+      expect(await stripe.authorize(authorization())).toEqual({ kind: 'unknown', reason: 'http_500' });
+      expect(await charged()).toEqual([]);
+    });
+
+    it('is unknown until then, and where nobody says when it can have been made', async () => {
+      await account.fail('POST /v1/payment_intents', failed);
+      await stripe.authorize(authorization());
+      const open = { kind: 'unknown', reason: 'charge_not_found_yet' };
+      expect(await ask({ madeWithin: { ...madeWithin, toMs: (NOW_SECONDS - 30) * 1_000 } })).toEqual(open);
+      expect(await stripe.lookup(question())).toEqual(open);
+    });
+
+    it('is found on whichever page of that time it stands, though the newest hundred are all of others', async () => {
+      await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+      await stripe.authorize(authorization());
+      await account.set('others', 250);
+      expect(await ask()).toMatchObject({ kind: 'approved', captured: false });
+    });
+
+    it('is unknown, never absent, where that time has more pages than are read', async () => {
+      await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+      await stripe.authorize(authorization());
+      await account.set('others', LOOKUP_PAGES_MAX * 100);
+      expect(await ask()).toEqual({ kind: 'unknown', reason: 'charge_not_found_yet' });
+      await account.set('searchBehind', false);
+      expect(await ask()).toMatchObject({ kind: 'approved', captured: false });
+    });
+
+    it.each([
+      [
+        'an entry that cannot be read',
+        { data: [{ object: 'payment_intent', id: 'pi_1', status: 'new' }], has_more: false },
+      ],
+      ['a page with nothing on it, and another', { data: [], has_more: true }],
+    ])('is unknown after %s', async (_what, page) => {
+      await account.fail('POST /v1/payment_intents', failed);
+      await stripe.authorize(authorization());
+      await account.fail('GET', { do: 'answer', answer: { status: 200, body: { object: 'list', ...page } } });
+      expect(await ask()).toEqual({ kind: 'unknown', reason: 'charge_not_found_yet' });
+    });
+
+    it('is unknown where a page cannot be asked for', async () => {
+      await account.fail('POST /v1/payment_intents', failed);
+      await stripe.authorize(authorization());
+      await account.fail('GET', failed);
+      expect(await ask()).toEqual({ kind: 'unknown', reason: 'http_500' });
+    });
+
+    it('reads for a minute more at either end: two clocks are never the same', async () => {
+      for (const apart of [-655, -365]) {
+        await account.set('createdSeconds', NOW_SECONDS + apart);
+        await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
+        await stripe.authorize(authorization());
+        expect(await ask()).toMatchObject({ kind: 'approved' });
+        const paymentId = newPaymentId();
+        charge = { ...charge, paymentId, key: `${paymentId}.a.stripe`, chargeKey: `${paymentId}.a.stripe` };
+      }
+    });
+
+    it('is absent where it was a claim that got the 500: said again, the key is the claim\u2019s', async () => {
+      await account.fail('POST /v1/payment_intents', failed);
+      // The first may be of a request that is still running.
+      expect(await ask()).toEqual({ kind: 'unknown', reason: 'http_500' });
+      expect(await ask()).toEqual({ kind: 'absent' });
+      expect(await stripe.authorize(authorization())).toEqual({ kind: 'unknown', reason: 'idempotency_key_reused' });
+    });
+
+    it('is absent where the search cannot be asked: the whole list is enough', async () => {
+      const answer = { status: 400, body: { error: { type: 'invalid_request_error', code: 'search_not_available' } } };
+      await account.fail('GET /v1/payment_intents/search', { do: 'answer', answer });
+      expect(await ask()).toEqual({ kind: 'absent' });
+    });
+
+    it('lets a void find that there is nothing to undo', async () => {
+      await account.fail('POST /v1/payment_intents', failed);
+      await stripe.authorize(authorization());
+      expect(await stripe.void({ ...about('v'), madeWithin })).toEqual({ kind: 'absent' });
+    });
   });
 
   it('is unknown while the first request is still running', async () => {

@@ -52,6 +52,9 @@ const gatewayCommand = z.object({
   refund_reference: z.string().optional(),
   /** A provider call for this command must not begin later than this. */
   not_after: timestamp.optional(),
+  /** When an authorization whose reference is not known can have been made: an absence is one of this time. */
+  authorized_from: timestamp.optional(),
+  authorized_to: timestamp.optional(),
   /** The payment token; only in the message to the gateway, never in a stored event. */
   token: z.string().optional(),
   /** In the message only: an earlier sending of this effect has had no answer, and may have reached a provider. */

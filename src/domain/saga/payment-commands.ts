@@ -12,7 +12,7 @@ import type { Backoff } from '../retry.ts';
 import { routeOf } from './payment-rules.ts';
 import type { PaymentCommand } from './payment-types.ts';
 import { resendWithRun, type SagaPolicy } from './policy.ts';
-import type { CommandSpec, NewEvent, PendingCommand, Saga } from './table.ts';
+import type { CommandSpec, NewEvent, PendingCommand, Saga, StepContext } from './table.ts';
 
 /** Sandbox: what the first payment that names a wallet opens it with, in major units (docs/sandbox.md). */
 const SANDBOX_OPENING_MAJOR = 1_000_000;
@@ -41,6 +41,20 @@ function gatewayPayload(data: PaymentData): EventPayload<'orchestrator.gateway.c
     ...(data.amountCodes && { amount_codes: true }),
   };
 }
+
+/** When what a provider is asked about can have been made: where its reference was never heard, a list is read for it (decision 0023). */
+function authorizedWithin(data: PaymentData, policy: SagaPolicy) {
+  return {
+    authorized_from: toTimestamp(data.createdAtMs),
+    authorized_to: toTimestamp(data.authorizeNotAfterMs + policy.absenceGraceMs),
+  };
+}
+
+/** Of a charge as it is asked about, or undone. */
+const chargePayload = (data: PaymentData, { policy }: Pick<StepContext, 'policy'>) => ({
+  ...gatewayPayload(data),
+  ...(data.providerReference === null && authorizedWithin(data, policy)),
+});
 
 const resendGateway = (policy: SagaPolicy): Backoff => policy.resendGateway;
 
@@ -75,7 +89,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
     name: 'lookup',
     resend: resendGateway,
     type: () => 'orchestrator.gateway.lookup',
-    payload: gatewayPayload,
+    payload: chargePayload,
     repeats: true,
     waitMs: (policy, issuedBefore) =>
       policy.lookupScheduleMs[Math.min(issuedBefore, policy.lookupScheduleMs.length - 1)] ?? 0,
@@ -109,7 +123,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
     retriable: true,
     resend: resendGateway,
     type: () => 'orchestrator.gateway.unauthorize',
-    payload: gatewayPayload,
+    payload: chargePayload,
     giveUpAtMs: compensationGiveUp,
   },
   refund: {
@@ -125,13 +139,13 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
     retriable: true,
     resend: resendGateway,
     type: (data) => (data.late.at(-1)?.captured ? 'orchestrator.gateway.refund' : 'orchestrator.gateway.unauthorize'),
-    payload: (data) => {
+    payload: (data, { policy }) => {
       const { provider: _pinned, provider_reference: _reference, ...payload } = gatewayPayload(data);
       const late = data.late.at(-1);
       return {
         ...payload,
         ...(late?.provider != null && { provider: late.provider }),
-        ...(late?.reference != null && { provider_reference: late.reference }),
+        ...(late?.reference == null ? authorizedWithin(data, policy) : { provider_reference: late.reference }),
       };
     },
     repeats: true,

@@ -10,7 +10,7 @@ import { unknown } from './standing.ts';
 import { type Expected, intentOf, intentStanding, type Said, said } from './stripe-mapping.ts';
 import { type FormParams, formBody, pageSchema, STRIPE_API_VERSION, STRIPE_BASE_URL } from './stripe-protocol.ts';
 
-/** The largest page; one is all that is read. */
+/** The largest page. */
 export const PAGE_SIZE = 100;
 
 export interface StripeAccess {

@@ -59,6 +59,11 @@ export function said(result: Exchange): Said {
   return { kind: 'error', status, error };
 }
 
+/** An answer that stood under the key before: the request that came to it, of the same body, has ended. */
+export function isReplayed(result: Exchange): boolean {
+  return result.kind === 'answered' && result.headers.get('idempotent-replayed') === 'true';
+}
+
 /** Codes of `invalid_request_error` that nobody but us can put right (https://docs.stripe.com/error-codes). */
 const MISCONFIGURED_CODES: ReadonlySet<string> = new Set([
   'account_closed',

@@ -26,11 +26,13 @@ import { checkSignature } from '../signature.ts';
 import { captureOf, decisive, isNoAnswer, unknown, voidOf } from './standing.ts';
 import { readStripeEvent } from './stripe-callbacks.ts';
 import { PAGE_SIZE, type StripeAccess, StripeClient, unread } from './stripe-client.ts';
+import { findIntents } from './stripe-find.ts';
 import {
   authorizeAnswer,
   type Expected,
   intentOf,
   intentStanding,
+  isReplayed,
   refundOf,
   refundStanding,
   refusal,
@@ -154,8 +156,9 @@ export class StripeAdapter implements Provider {
 
   /**
    * What became of the charge whose reference was never heard (docs/decisions/0023-stripe-look-up.md): claim its key with a
-   * body that can charge nobody. If the claim stands, no charge was made under the key and none can be any more; that
-   * together with nothing found is an absence. If the key was taken, the charge exists: it is found, or still unknown.
+   * body that can charge nobody. If the claim stands, no charge was made under the key and none can be any more; if the key was
+   * taken, a first request has ended, in a charge, a decline or an error. What there is, is looked for; none of ours in the whole list
+   * of the time in which it can have been made is an absence, and so is a claim that stands with nothing found.
    */
   async #lookUpByKey(request: Omit<LookupRequest, 'refundKey'>, expected: Expected): Promise<LookupAnswer> {
     const claim = await this.#client.post('/v1/payment_intents', request.chargeKey, {
@@ -168,40 +171,20 @@ export class StripeAdapter implements Provider {
       metadata: { claim_of: request.paymentId },
     });
     const heard = said(claim);
-    if (heard.kind === 'error') return unread(heard);
+    const stands = heard.kind === 'ok';
+    if (stands && intentOf(heard.body)?.metadata.claim_of !== request.paymentId) return UNEXPECTED;
     const isTaken = heard.kind === 'unknown' && heard.reason === 'idempotency_key_reused';
-    if (heard.kind !== 'ok' && !isTaken) return heard;
-    if (heard.kind === 'ok' && intentOf(heard.body)?.metadata.claim_of !== request.paymentId) return UNEXPECTED;
-    const ids = await this.#find(request.paymentId);
-    if (!Array.isArray(ids)) return ids;
+    // An error of the claim's own that was stored: the key is the claim's, and charges nobody either.
+    const isEnded = stands || isTaken || isReplayed(claim);
+    const unheard = heard.kind === 'error' ? unread(heard) : heard.kind === 'ok' ? null : heard;
+    if (!isEnded && unheard !== null) return unheard;
+    const { ids, isWhole, unanswered } = await findIntents(this.#client, request);
+    if (ids.length > FOUND_MAX) return unknown('several_charges');
     const found = decisive(await Promise.all(ids.map((id) => this.#client.standing(id, expected))));
-    return found ?? (isTaken ? unknown('charge_not_found_yet') : { kind: 'absent' });
-  }
-
-  /**
-   * The ids of a payment's PaymentIntents: from the newest of the account's list, which shows at once what was written, and
-   * from its search, which reaches back for ever and lags (https://docs.stripe.com/search#data-freshness).
-   */
-  async #find(paymentId: string): Promise<string[] | NoAnswer> {
-    const query = `metadata['payment_id']:'${paymentId}'`;
-    const pages = await Promise.all([
-      this.#client.page('/v1/payment_intents'),
-      this.#client.page('/v1/payment_intents/search', { query }),
-    ]);
-    const ids = new Set<string>();
-    let unanswered: NoAnswer | null = null;
-    for (const page of pages) {
-      if (!Array.isArray(page)) {
-        unanswered = page;
-        continue;
-      }
-      for (const intent of page.map(intentOf)) {
-        if (intent?.metadata.payment_id === paymentId) ids.add(intent.id);
-      }
-    }
-    if (ids.size > FOUND_MAX) return unknown('several_charges');
-    // What one of them has is there, whatever the other says; that there is nothing takes both.
-    return ids.size === 0 && unanswered !== null ? unanswered : [...ids];
+    if (found !== null) return found;
+    if (isWhole) return { kind: 'absent' };
+    if (unanswered !== null) return unanswered;
+    return isTaken ? unknown('charge_not_found_yet') : (unheard ?? { kind: 'absent' });
   }
 
   async #refundUnder(chargeId: string, refundKey: string): Promise<LookupAnswer & RefundAnswer> {

@@ -57,6 +57,9 @@ export class StripeAccount implements Account {
     if (option === 'forgetKeys') this.#keys.clear();
     if (option === 'settle') this.#settle(String(value));
     if (option === 'createdSeconds') this.#createdSeconds = Number(value);
+    // Payments that other software of the account has made: newer than what is there.
+    if (option === 'others')
+      for (let made = 0; made < Number(value); made++) this.#create({ amount: '1', currency: 'usd' });
     // What happens at Stripe's own desk, past this API.
     if (option === 'edit') this.#edit(value as Partial<Intent> & { id: string });
   }
@@ -183,7 +186,7 @@ export class StripeAccount implements Account {
     if (path === '/v1/payment_intents') {
       const isExpanded = query.getAll('expand[]').includes('data.latest_charge');
       const all = [...this.#intents.values()].reverse().map((intent) => (isExpanded ? this.#expanded(intent) : intent));
-      return ok(page('list', this.#isListBlind ? [] : all, query));
+      return ok(page('list', this.#isListBlind && !query.has('created[gte]') ? [] : all, query));
     }
     if (path === '/v1/refunds') {
       const wanted = query.get('payment_intent');
@@ -225,12 +228,13 @@ export class StripeAccount implements Account {
 
 function page(object: string, all: readonly object[], query: URLSearchParams): unknown {
   const limit = Math.min(Number(query.get('limit') ?? 10), 100);
-  const { from, to } = {
+  const { from, to, last } = {
     from: Number(query.get('created[gte]') ?? 0),
     to: Number(query.get('created[lt]') ?? Number.POSITIVE_INFINITY),
+    last: Number(query.get('created[lte]') ?? Number.POSITIVE_INFINITY),
   };
   const created = (item: object) => ('created' in item ? Number(item.created) : 0);
-  const within = all.filter((item) => created(item) >= from && created(item) < to);
+  const within = all.filter((item) => created(item) >= from && created(item) < to && created(item) <= last);
   const after = query.get('starting_after');
   const begin = after === null ? 0 : within.findIndex((item) => 'id' in item && item.id === after) + 1;
   return { object, url: '/v1', has_more: within.length > begin + limit, data: within.slice(begin, begin + limit) };

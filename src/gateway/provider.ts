@@ -152,7 +152,7 @@ export interface CallbackEvent {
   readonly occurredAtMs: number;
   readonly paymentId: string;
   readonly operation: 'authorize' | 'refund';
-  /** As sent with the call that took effect, echoed; a callback without it is ignored, and a look-up must do. */
+  /** As sent with the call that took effect, echoed, with or without its number; a callback without it is ignored, and a look-up must do. */
   readonly effectId: string;
   /** What the provider now says. An adapter whose provider says only "something changed" looks it up first. */
   readonly answer: ProviderAnswer;

@@ -69,6 +69,58 @@ describe('a provider that is asked without a reference', () => {
   });
 });
 
+describe('a callback that names the authorization without its number', () => {
+  const told = (answer: Parameters<typeof gatewayFact>[1]) => ({
+    kind: 'outcome' as const,
+    outcome: { effect_id: `orchestrator.gateway.authorize.${PAYMENT_ID}`, fact: gatewayFact('authorize', answer) },
+  });
+
+  test('is the answer to the one that waits for it, which is not sent again', () => {
+    const saga = new SagaDriver({ method: 'credit_card' });
+    saga.take(told(AUTHORIZED));
+    expect(saga.saga.state).toBe('capturing');
+    expect(saga.saga.pending.map(({ name }) => name)).toEqual(['capture']);
+  });
+
+  test('is the answer to its round, whichever that is', () => {
+    const saga = new SagaDriver({ method: 'credit_card' });
+    for (let passed = 0; passed < 2; passed++) saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    saga.wait(10 * SECOND_MS);
+    expect(saga.effectId('authorize')).toBe(`orchestrator.gateway.authorize.${PAYMENT_ID}.3`);
+    saga.take(told({ ...AUTHORIZED, provider: 'acme' }));
+    expect(saga.saga.state).toBe('capturing');
+    expect(saga.saga.settled).toMatchObject({ [saga.effectId('authorize')]: 'authorize:done' });
+  });
+
+  test('says nothing new once that was answered, however the payment has gone on', () => {
+    const saga = authorized({ deadline: new Date(START_MS + SECOND_MS).toISOString() });
+    const late = new SagaDriver({ deadline: new Date(START_MS + SECOND_MS).toISOString() });
+    late.wallet('hold');
+    late.nowMs += 2 * SECOND_MS;
+    late.gateway('authorize', AUTHORIZED);
+    late.gateway('unauthorize', { gateway_status: 'VOIDED' });
+    late.wallet('release');
+    expect([saga.saga.state, late.saga.state]).toEqual(['debiting', 'failed']);
+    for (const each of [saga, late]) expect(each.take(told(AUTHORIZED))).toMatchObject({ events: [], send: [] });
+  });
+
+  test('of a provider that was passed over is a late success, and undone there', () => {
+    const saga = new SagaDriver({ method: 'credit_card' });
+    saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    saga.take(told({ ...AUTHORIZED, provider: 'acme' }));
+    expect(saga.sent.at(-1)).toMatchObject({ name: 'undo_late', event: { payload: { provider: 'acme' } } });
+    expect(saga.saga.state).toBe('authorizing');
+  });
+
+  test('while the next round waits for its time is no answer to what was not sent', () => {
+    const saga = new SagaDriver({ method: 'credit_card' });
+    for (let passed = 0; passed < 2; passed++) saga.gateway('authorize', { gateway_status: 'NOT_SENT' });
+    saga.take(told({ ...AUTHORIZED, provider: 'acme' }));
+    expect(saga.saga.state).toBe('capturing');
+    expect(Object.keys(saga.saga.settled)).not.toContain(`orchestrator.gateway.authorize.${PAYMENT_ID}.3`);
+  });
+});
+
 describe('a balance payment', () => {
   test('holds, authorizes, debits and completes, and its log tells so in order', () => {
     const saga = authorized();

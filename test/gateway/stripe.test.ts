@@ -102,7 +102,7 @@ describe('an authorization', () => {
       customer: 'cus_123',
       description: 'order 7 ä&=',
       'metadata[payment_id]': charge.paymentId,
-      'metadata[effect_id]': charge.effectId,
+      'metadata[effect_id]': `orchestrator.gateway.authorize.${charge.paymentId}`,
       'metadata[merchant]': 'default',
       'metadata[service_id]': 'svc-1',
       'metadata[amount]': '1230',
@@ -159,6 +159,16 @@ describe('an authorization', () => {
     const first = await stripe.authorize(authorization());
     expect(await stripe.authorize(authorization())).toEqual(first);
     expect(await charged()).toHaveLength(1);
+  });
+
+  it('is the same request in every round: what is stored under its key is said again, and no alert', async () => {
+    const answer = { status: 400, body: { error: { type: 'invalid_request_error', code: 'testmode_charges_only' } } };
+    await account.fail('POST /v1/payment_intents', { do: 'answer', answer });
+    for (const round of [1, 3, 12]) {
+      const effectId = `orchestrator.gateway.authorize.${charge.paymentId}.${round}`;
+      const told = await stripe.authorize(authorization({ effectId }));
+      expect(told).toEqual({ kind: 'misconfigured', reason: 'testmode_charges_only' });
+    }
   });
 
   it('with another body under the same key is unknown: what the first one did still stands', async () => {

@@ -16,6 +16,7 @@ import {
   isDone,
   isReissued,
   spentOf,
+  unnumberedEffectId,
   withoutSpent,
   withSpent,
   withStated,
@@ -52,8 +53,9 @@ export class Draft<State extends string, Data, Name extends string> {
     return { saga: this.#saga, events: this.#events, send: this.#send };
   }
 
-  takeOutcome(outcome: Outcome): void {
-    const { name: classified, result } = this.#table.classify(outcome.fact);
+  takeOutcome(told: Outcome): void {
+    const { name: classified, result } = this.#table.classify(told.fact);
+    const outcome = { ...told, effect_id: this.#effectOf(told, classified) };
     const pending = this.#pendingFor(outcome.effect_id);
     const settled = this.#saga.settled[outcome.effect_id];
     const spent = this.#saga.spent?.find((command) => effectIdOf(command) === outcome.effect_id);
@@ -331,6 +333,15 @@ export class Draft<State extends string, Data, Name extends string> {
     this.#events.push(event);
     this.#saga = { ...this.#saga, sequence };
     return event;
+  }
+
+  /** Which effect an outcome is of: one that was echoed without its number is of the newest that was sent, where that is the same. */
+  #effectOf({ effect_id: effectId, fact }: Outcome, classified: string): string {
+    const spec = this.#spec(classified);
+    if (spec.isEchoed !== true || effectId !== unnumberedEffectId(this.#table, this.#saga, spec)) return effectId;
+    const newest = this.#effectId(spec);
+    const isSent = this.#pendingFor(newest) !== undefined || Object.hasOwn(this.#saga.settled, newest);
+    return isSent && this.#table.isSameEffect(this.#saga.data, fact) ? newest : effectId;
   }
 
   /** The effect id of the newest command of that kind. */

@@ -30,7 +30,16 @@ export function effectIdOfIssue<State extends string, Data, Name extends string>
 ): string {
   const again = spec.retriable === true && n > 1 ? `.r${n}` : '';
   const suffix = spec.repeats === true ? `.${n}` : again;
-  return `${spec.type(saga.data, saga.state)}.${table.group(saga.data).entityId}${suffix}`;
+  return `${unnumberedEffectId(table, saga, spec)}${suffix}`;
+}
+
+/** What all issues of the command have in common: as a provider echoes it that has one key for all of them. */
+export function unnumberedEffectId<State extends string, Data, Name extends string>(
+  table: SagaTable<State, Data, Name>,
+  saga: Saga<State, Data, Name>,
+  spec: CommandSpec<Data, Name>,
+): string {
+  return `${spec.type(saga.data, saga.state)}.${table.group(saga.data).entityId}`;
 }
 
 /** Whether one of the command's issues has taken effect. */

@@ -83,6 +83,7 @@ export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<
     payload: (data) => ({ ...gatewayPayload(data), not_after: toTimestamp(data.authorizeNotAfterMs) }),
     // One effect per provider asked: a failover is another command (decision 0012).
     repeats: true,
+    isEchoed: true,
     giveUpAtMs: (saga) => saga.data.authorizeNotAfterMs,
   },
   lookup: {

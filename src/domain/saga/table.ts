@@ -67,6 +67,8 @@ export interface CommandSpec<Data, Name extends string = string> {
   readonly payload: (data: Data, context: StepContext, state: string) => Record<string, unknown>;
   /** May rightly be issued more than once: its effect ids end in `.1`, `.2`, … */
   readonly repeats?: boolean;
+  /** A provider may echo its effect id without the number: what is sent under one key must be the same each time. */
+  readonly isEchoed?: boolean;
   /** A question, not an effect: dropped when the saga moves on, and waits for its schedule before it is asked. */
   readonly waitMs?: (policy: SagaPolicy, issuedBefore: number) => number;
   /**

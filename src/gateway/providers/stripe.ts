@@ -4,6 +4,7 @@
  * in others, and never take an empty search for an absence: how it knows one is decision 0023.
  */
 import { InvariantError } from '../../domain/errors.ts';
+import { unnumbered } from '../keys.ts';
 import type {
   AuthorizeAnswer,
   AuthorizeRequest,
@@ -90,7 +91,7 @@ export class StripeAdapter implements Provider {
       ...(request.reference !== undefined && { description: request.reference }),
       metadata: {
         payment_id: request.paymentId,
-        effect_id: request.effectId,
+        effect_id: unnumbered(request.effectId),
         merchant: request.merchant,
         service_id: request.serviceId,
         amount: String(expected.amount),

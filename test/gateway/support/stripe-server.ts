@@ -75,7 +75,7 @@ export class StripeAccount implements Account {
 
   answered({ method, path, headers, text }: Incoming, answer: Answer): void {
     const key = headers['idempotency-key'];
-    if (method !== 'POST' || typeof key !== 'string' || answer.status !== 500) return;
+    if (method !== 'POST' || typeof key !== 'string' || ![400, 402, 500].includes(answer.status)) return;
     const request = `${method} ${path} ${text}`;
     if ((this.#keys.get(key)?.request ?? request) === request) this.#keys.set(key, { request, answer });
   }

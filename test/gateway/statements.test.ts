@@ -9,6 +9,7 @@ import { SandboxAdapter } from '../../src/gateway/providers/sandbox.ts';
 import { StripeAdapter } from '../../src/gateway/providers/stripe.ts';
 import { fromStripeAmount, toStripeAmount } from '../../src/gateway/providers/stripe-protocol.ts';
 import { newPaymentId } from './commands.ts';
+import { REFUND } from './fixtures/stripe/objects.ts';
 import { RemoteAccount } from './support/provider-remote.ts';
 
 const WINDOW = { fromMs: Date.UTC(2026, 0, 1), toMs: Date.UTC(2100, 0, 1) };
@@ -121,6 +122,21 @@ describe("Stripe's books", () => {
     ]);
     expect(lines).toHaveLength(5);
     expect((await account.read()).warnings).toEqual([]);
+  });
+
+  it('have a refund of somebody else\u2019s, which may have no metadata and no status yet', async () => {
+    const data = [
+      { ...REFUND, status: null, metadata: null },
+      { ...REFUND, id: 're_2', metadata: null },
+    ];
+    await account.fail('GET /v1/refunds', {
+      do: 'answer',
+      answer: { status: 200, body: { object: 'list', has_more: false, data } },
+    });
+    expect(await linesOf(stripe)).toMatchObject([
+      { kind: 'refund', reference: REFUND.id, paymentId: null, entityId: null, state: 'pending' },
+      { kind: 'refund', reference: 're_2', paymentId: null, entityId: null, state: 'refunded' },
+    ]);
   });
 
   it('come in pages, every line once', async () => {

@@ -15,7 +15,7 @@ const paymentId = newPaymentId();
 const effectId = `orchestrator.gateway.authorize.${paymentId}.3`;
 const metadata = { payment_id: paymentId, effect_id: effectId };
 const intent = (status: string, more: object = {}) => ({ ...PAYMENT_INTENT, status, metadata, ...more });
-const refund = (status: string, refundKey: string) => ({
+const refund = (status: string | null, refundKey: string) => ({
   ...REFUND,
   status,
   metadata: { payment_id: paymentId, refund_key: refundKey },
@@ -138,6 +138,8 @@ describe('a webhook of Stripe\u2019s', () => {
     ['payment_intent.succeeded', intent('succeeded', { metadata: { payment_id: paymentId } }), 'not_ours'],
     ['payment_intent.succeeded', intent('succeeded'), 'captured'],
     ['refund.updated', REFUND, 'not_ours'],
+    ['refund.updated', { ...REFUND, metadata: null }, 'not_ours'],
+    ['refund.updated', refund(null, 'ref_7.r.stripe'), 'refund_status_missing'],
     ['payment_intent.processing', intent('requires_payment_method'), 'intent_requires_payment_method'],
   ] as const)('%s that no saga waits for is dropped', async (type, object, reason) => {
     expect(await receive(event(type, object))).toEqual({ kind: 'ignored', reason });

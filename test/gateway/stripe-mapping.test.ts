@@ -30,7 +30,7 @@ const intent = (status: string, more: object = {}) => ({
   metadata: { payment_id: 'pay_1' },
   ...more,
 });
-const refund = (status: string, more: object = {}) => ({
+const refund = (status: string | null, more: object = {}) => ({
   object: 'refund',
   id: 're_1',
   amount: 1_230,
@@ -244,6 +244,28 @@ const REFUND_ROWS: readonly SettleRow[] = [
   ['requires_action', [http(200, refund('requires_action'))], { kind: 'pending', reference: 're_1' }],
   ['failed', [http(200, refund('failed'))], { kind: 'refused', code: 'refund_failed', reference: 're_1' }],
   ['canceled', [http(200, refund('canceled'))], { kind: 'refused', code: 'refund_canceled', reference: 're_1' }],
+  ['no status', [http(200, refund(null))], unknown('refund_status_missing')],
+  [
+    'refused, and ours is there with no status',
+    [http(400, error('invalid_request_error', 'charge_already_refunded')), http(200, list(refund(null)))],
+    unknown('refund_status_missing'),
+  ],
+  [
+    'refused, and one without metadata is there',
+    [
+      http(400, error('invalid_request_error', 'charge_already_refunded')),
+      http(200, list(refund('succeeded', { metadata: null }))),
+    ],
+    { kind: 'refused', code: 'charge_already_refunded' },
+  ],
+  [
+    'refused, and one that cannot be read is there',
+    [
+      http(400, error('invalid_request_error', 'charge_already_refunded')),
+      http(200, list(refund('succeeded', { metadata: null }), refund('new', { metadata: null }))),
+    ],
+    unknown('answer_unexpected'),
+  ],
   [
     'refused, and ours is there',
     [http(400, error('invalid_request_error', 'charge_already_refunded')), http(200, list(refund('succeeded')))],

@@ -69,6 +69,8 @@ function refundEvent(base: Base, object: unknown): CallbackResult {
   // The key names whose refund it is: `ref_….r.stripe`, or the payment's own, `pay_….r.stripe`.
   const entity = refundKey.split('.')[0] ?? paymentId;
   const effectId = `orchestrator.gateway.refund.${entity}`;
-  const event = { ...base, paymentId, effectId, operation: 'refund' } as const;
-  return { kind: 'event', event: { ...event, answer: refundStanding(refund) } };
+  const answer = refundStanding(refund);
+  // It says nothing: the saga's own look-ups find out.
+  if (answer.kind === 'unknown') return ignored(answer.reason);
+  return { kind: 'event', event: { ...base, paymentId, effectId, operation: 'refund', answer } };
 }

@@ -162,7 +162,7 @@ function refundedWhole({ latest_charge: charge, amount }: PaymentIntent): boolea
   return typeof charge === 'object' && charge !== null && charge.amount_refunded >= amount;
 }
 
-export type RefundStanding = Extract<ProviderAnswer, { kind: 'refunded' | 'pending' | 'refused' }>;
+export type RefundStanding = Extract<ProviderAnswer, { kind: 'refunded' | 'pending' | 'refused' | 'unknown' }>;
 
 export function refundStanding({ id: reference, status }: StripeRefund): RefundStanding {
   switch (status) {
@@ -175,6 +175,8 @@ export function refundStanding({ id: reference, status }: StripeRefund): RefundS
       return { kind: 'refused', code: 'refund_failed', reference };
     case 'canceled':
       return { kind: 'refused', code: 'refund_canceled', reference };
+    case null:
+      return unknown('refund_status_missing');
   }
 }
 

@@ -11,7 +11,11 @@ export const STRIPE_BASE_URL = 'https://api.stripe.com';
 export const STRIPE_SIGNATURE_HEADER = 'Stripe-Signature';
 
 const reference = z.string().regex(/^[A-Za-z0-9_]{1,128}$/);
-const metadata = z.record(z.string(), z.string()).default({});
+/** Null on a refund of other software's, say (https://docs.stripe.com/api/refunds/object). */
+const metadata = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((value) => value ?? {});
 
 export const stripeErrorSchema = z.object({
   error: z.object({
@@ -55,7 +59,8 @@ export const refundSchema = z.object({
   currency: z.string().optional(),
   created: z.number().int().optional(),
   payment_intent: z.string().nullish(),
-  status: z.enum(['pending', 'requires_action', 'succeeded', 'failed', 'canceled']),
+  /** Null: Stripe has not said yet. */
+  status: z.enum(['pending', 'requires_action', 'succeeded', 'failed', 'canceled']).nullable(),
   metadata,
 });
 export type StripeRefund = z.infer<typeof refundSchema>;

@@ -77,7 +77,7 @@ function chargeLine(intent: PaymentIntent | null): StatementLine | null {
   };
 }
 
-const REFUND_STATES: Readonly<Record<StripeRefund['status'], RefundLine['state']>> = {
+const REFUND_STATES: Readonly<Record<NonNullable<StripeRefund['status']>, RefundLine['state']>> = {
   succeeded: 'refunded',
   pending: 'pending',
   requires_action: 'pending',
@@ -97,7 +97,7 @@ function refundLine(refund: StripeRefund | null): StatementLine | null {
     entityId: entityOfKey(refund.metadata.refund_key ?? ''),
     amountMinor: fromStripeAmount(refund.amount, currency),
     currency,
-    state: REFUND_STATES[refund.status],
+    state: REFUND_STATES[refund.status ?? 'pending'],
     createdAtMs: refund.created * 1_000,
   };
 }

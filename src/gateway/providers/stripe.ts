@@ -191,8 +191,11 @@ export class StripeAdapter implements Provider {
   async #refundUnder(chargeId: string, refundKey: string): Promise<LookupAnswer & RefundAnswer> {
     const page = await this.#client.page('/v1/refunds', { payment_intent: chargeId });
     if (!Array.isArray(page)) return page;
-    const ours = page.map(refundOf).find((refund) => refund?.metadata.refund_key === refundKey);
+    const refunds = page.map(refundOf);
+    const ours = refunds.find((refund) => refund?.metadata.refund_key === refundKey);
     if (ours != null) return refundStanding(ours);
+    // One that cannot be read may be ours: no absence.
+    if (refunds.includes(null)) return UNEXPECTED;
     return page.length < PAGE_SIZE ? { kind: 'absent' } : unknown('too_many_refunds');
   }
 

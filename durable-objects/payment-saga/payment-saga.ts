@@ -34,8 +34,8 @@ export class PaymentSaga extends SagaObject<PaymentState, PaymentData, PaymentCo
     const id = publicIdFromHex('pay_', this.ctx.id.toString());
     const claim = this.host.claim(input, (context) => beginPayment(paymentDataOf(input, id, context.nowMs), context));
     if (claim.kind === 'key_expired' || claim.kind === 'key_reused') return claim;
-    await this.host.terminalWithin(input.waitMs);
-    return { kind: claim.kind, entityId: id, ...this.host.body() };
+    const waited = await this.host.terminalWithin(input.waitMs);
+    return { kind: claim.kind, entityId: id, ...this.host.body(), waited };
   }
 
   /** Sets part of the payment aside for a refund, once per refund id; null: all that is left. */

@@ -40,8 +40,8 @@ export class RefundSaga extends SagaObject<RefundState, RefundData, RefundComman
     if (claim.kind === 'key_expired' || claim.kind === 'key_reused') return claim;
     const refusal = await this.#reserve();
     if (refusal !== null) return refusal;
-    await this.host.terminalWithin(input.waitMs);
-    return { kind: claim.kind, entityId: id, ...this.host.body() };
+    const waited = await this.host.terminalWithin(input.waitMs);
+    return { kind: claim.kind, entityId: id, ...this.host.body(), waited };
   }
 
   /** A call that fails is made again by the alarm: the command is pending until its outcome is in. */

@@ -210,16 +210,17 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
     return true;
   }
 
-  /** Resolves when the entity is terminal, or after `waitMs`. */
-  async terminalWithin(waitMs: number): Promise<void> {
-    const record = this.requireRecord();
-    if (waitMs <= 0 || record.terminalBody !== null || this.#waiters.size >= WAITERS_MAX) return;
+  /** Resolves when the entity is terminal, or after `waitMs`; at once, and to false, where as many wait as may. */
+  async terminalWithin(waitMs: number): Promise<boolean> {
+    if (waitMs <= 0 || this.requireRecord().terminalBody !== null) return true;
+    if (this.#waiters.size >= WAITERS_MAX) return false;
     const waited = Promise.withResolvers<void>();
     const timer = setTimeout(waited.resolve, waitMs);
     this.#waiters.add(waited.resolve);
     await this.cost.during(waited.promise);
     clearTimeout(timer);
     this.#waiters.delete(waited.resolve);
+    return true;
   }
 
   /** @throws InvariantError when the deployment is misconfigured: HTTP refuses first, and the alarm waits and tries again. */

@@ -42,6 +42,8 @@ export type CreateResult =
       readonly entityId: string;
       readonly body: string;
       readonly terminal: boolean;
+      /** Held for as long as was asked, or until it was terminal. False: as many waited as may (WAITERS_MAX). */
+      readonly waited: boolean;
     }
   /** Another body under the key: JSON pointers of the members that differ. */
   | { readonly kind: 'key_reused'; readonly fields: readonly string[] }

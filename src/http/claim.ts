@@ -22,7 +22,7 @@ export function answerClaim(c: AppContext, result: CreateResult, route: string, 
       });
     case 'created':
     case 'replayed': {
-      const { entityId, terminal } = result;
+      const { entityId, terminal, waited } = result;
       const replayed = result.kind === 'replayed';
       c.set('entityId', entityId);
       return c.body(result.body, statusOf(replayed, terminal), {
@@ -31,7 +31,8 @@ export function answerClaim(c: AppContext, result: CreateResult, route: string, 
         'Idempotency-Status': replayed ? (terminal ? 'completed' : 'in_progress') : 'created',
         ...(replayed && { 'Idempotent-Replayed': 'true' }),
         ...(replayed && !terminal && { 'Retry-After': '1' }),
-        ...(waitSeconds !== null && { 'Preference-Applied': `wait=${waitSeconds}` }),
+        // Only a preference that was honoured (RFC 7240, section 3).
+        ...(waitSeconds !== null && waited && { 'Preference-Applied': `wait=${waitSeconds}` }),
       });
     }
   }

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { fingerprint } from '../../src/domain/idempotency.ts';
 import { sagaObjectName } from '../../src/domain/ids.ts';
-import { RETENTION_MS } from '../../src/domain/limits.ts';
+import { RETENTION_MS, WAITERS_MAX } from '../../src/domain/limits.ts';
 import type { PaymentRequest } from '../../src/domain/payment.ts';
 import type { CreatePayment, ReadEventsResult } from '../../src/domain/saga-rpc.ts';
 import { loseMessages } from '../support/losses.ts';
@@ -92,6 +92,19 @@ describe('the claim of a key', () => {
     const saga = sagaOf(key);
     expect(await saga.create(input(key))).toMatchObject({ kind: 'created', terminal: false });
     expect((await inside(saga)).alarmAtMs).toBeGreaterThan(Date.now());
+  });
+
+  test('says whether it has waited as it was asked to: not where as many wait as may', async () => {
+    loseMessages(() => true);
+    const key = freshKey();
+    const saga = sagaOf(key);
+    expect(await saga.create(input(key, REQUEST, 0))).toMatchObject({ kind: 'created', waited: true });
+    const answers = await runInDurableObject(saga, async (instance) => {
+      const waiting = Array.from({ length: WAITERS_MAX }, () => instance.create(input(key, REQUEST, 300)));
+      const oneMore = await instance.create(input(key, REQUEST, 300));
+      return [oneMore, ...(await Promise.all(waiting))].map((answer) => 'waited' in answer && answer.waited);
+    });
+    expect(answers).toEqual([false, ...Array.from({ length: WAITERS_MAX }, () => true)]);
   });
 
   test('answers the payment again for the same body, and the names of what differs for another', async () => {

@@ -215,12 +215,12 @@ describe('what the object is asked', () => {
   const closed = { WALLET: untouched, DB: untouched, WALLET_COMMANDS: untouched, PAYMENT_EVENTS: untouched };
 
   /** Sends a payment to an object that only writes down what it was asked. */
-  async function asked(body: unknown, headers: Record<string, string> = {}) {
+  async function asked(body: unknown, headers: Record<string, string> = {}, waited = true) {
     const calls: { name: string; input: CreatePayment }[] = [];
     const getByName = (name: string) => ({
       create: async (input: CreatePayment) => {
         calls.push({ name, input });
-        return { kind: 'created', paymentId: 'pay_x', body: '{}', terminal: false };
+        return { kind: 'created', paymentId: 'pay_x', body: '{}', terminal: false, waited };
       },
     });
     const request = requestOf('/payments', {
@@ -233,6 +233,16 @@ describe('what the object is asked', () => {
     expect(calls).toHaveLength(1);
     return { response, ...calls[0] };
   }
+
+  it.each([
+    ['wait=3', true, 'wait=3'],
+    ['wait=3', false, null],
+    ['wait=0', true, 'wait=0'],
+    ['respond-async', true, null],
+  ])('asked with Prefer: %s, and waited: %s, it is said to be applied only so far', async (prefer, waited, applied) => {
+    const { response } = await asked(validPayment(), { prefer }, waited);
+    expect(response.headers.get('preference-applied')).toBe(applied);
+  });
 
   it('is one call, to the object that the key addresses, and nothing of D1 or a queue', async () => {
     const { name, input, response } = await asked(validPayment());

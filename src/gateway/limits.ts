@@ -1,7 +1,7 @@
 /**
  * Pure: every number of the gateway's path to a provider, noun first, unit last. What differs by mode stands side by side.
  */
-import { MINUTE_MS, SECOND_MS } from '../domain/limits.ts';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../domain/limits.ts';
 
 /**
  * How long one call may take before its outcome is unknown. Live: Stripe asks clients to wait long, since a charge at a
@@ -29,6 +29,8 @@ export const LIST_BYTES_MAX = 4 * 1024 * 1024;
 export const LOOKUP_PAGES_MAX = 10;
 /** How far a provider's clock and ours can be apart: a charge that we made just now may be of a minute ago there. */
 export const CLOCKS_APART_MAX_MS = MINUTE_MS;
+/** How long a provider that failed within a request may take to put right what had gone out of it. Ours to choose: none says. */
+export const PUT_RIGHT_WITHIN_MS = HOUR_MS;
 
 /** What a 429 without a `Retry-After` is taken to ask, and the longest that one is believed. */
 export const RETRY_AFTER_DEFAULT_MS = SECOND_MS;

@@ -493,12 +493,12 @@ describe('a look-up without it', () => {
 
   describe('whose key was taken, once none can be made any more', () => {
     const NOW_SECONDS = Math.floor(Date.now() / 1_000);
-    const madeWithin = { fromMs: (NOW_SECONDS - 600) * 1_000, toMs: (NOW_SECONDS - 420) * 1_000 };
+    const madeWithin = { fromMs: (NOW_SECONDS - 4_000) * 1_000, toMs: (NOW_SECONDS - 3_820) * 1_000 };
     const failed = { do: 'answer', answer: { status: 500, body: { error: { type: 'api_error' } } } } as const;
     const ask = (more: Partial<LookupRequest> = {}) => stripe.lookup(question({ madeWithin, ...more }));
 
     beforeEach(async () => {
-      await account.set('createdSeconds', NOW_SECONDS - 500);
+      await account.set('createdSeconds', NOW_SECONDS - 3_900);
     });
 
     it('is absent where the list of that time has nothing: the 500 that took the key came before any charge', async () => {
@@ -509,6 +509,14 @@ describe('a look-up without it', () => {
       // It stays one: what is sent again is answered by what is stored.
       expect(await stripe.authorize(authorization())).toEqual({ kind: 'unknown', reason: 'http_500' });
       expect(await charged()).toEqual([]);
+    });
+
+    it('is unknown for an hour more: what the failed request had set going may still come', async () => {
+      await account.fail('POST /v1/payment_intents', failed);
+      await stripe.authorize(authorization());
+      const open = { kind: 'unknown', reason: 'charge_not_found_yet' };
+      expect(await ask({ madeWithin: { ...madeWithin, toMs: (NOW_SECONDS - 3_540) * 1_000 } })).toEqual(open);
+      expect(await ask()).toEqual({ kind: 'absent' });
     });
 
     it('is unknown until then, and where nobody says when it can have been made', async () => {
@@ -556,7 +564,7 @@ describe('a look-up without it', () => {
     });
 
     it('reads for a minute more at either end: two clocks are never the same', async () => {
-      for (const apart of [-655, -365]) {
+      for (const apart of [-4_055, -3_765]) {
         await account.set('createdSeconds', NOW_SECONDS + apart);
         await account.fail('POST /v1/payment_intents', { do: 'cut', after: true });
         await stripe.authorize(authorization());
@@ -569,8 +577,9 @@ describe('a look-up without it', () => {
     it('is absent where it was a claim that got the 500: said again, the key is the claim\u2019s', async () => {
       await account.fail('POST /v1/payment_intents', failed);
       // The first may be of a request that is still running.
-      expect(await ask()).toEqual({ kind: 'unknown', reason: 'http_500' });
-      expect(await ask()).toEqual({ kind: 'absent' });
+      const justOver = { madeWithin: { ...madeWithin, toMs: (NOW_SECONDS - 100) * 1_000 } };
+      expect(await ask(justOver)).toEqual({ kind: 'unknown', reason: 'http_500' });
+      expect(await ask(justOver)).toEqual({ kind: 'absent' });
       expect(await stripe.authorize(authorization())).toEqual({ kind: 'unknown', reason: 'idempotency_key_reused' });
     });
 

@@ -5,6 +5,7 @@
  */
 import { InvariantError } from '../../domain/errors.ts';
 import { unnumbered } from '../keys.ts';
+import { PUT_RIGHT_WITHIN_MS } from '../limits.ts';
 import type {
   AuthorizeAnswer,
   AuthorizeRequest,
@@ -19,6 +20,7 @@ import type {
   ProviderCapabilities,
   RawCallback,
   RefundAnswer,
+  Span,
   StatementAnswer,
   StatementRequest,
   VoidAnswer,
@@ -158,8 +160,9 @@ export class StripeAdapter implements Provider {
   /**
    * What became of the charge whose reference was never heard (docs/decisions/0023-stripe-look-up.md): claim its key with a
    * body that can charge nobody. If the claim stands, no charge was made under the key and none can be any more; if the key was
-   * taken, a first request has ended, in a charge, a decline or an error. What there is, is looked for; none of ours in the whole list
-   * of the time in which it can have been made is an absence, and so is a claim that stands with nothing found.
+   * taken, a first request has ended, in a charge, a decline or an error. What there is, is looked for. A claim that stands with nothing
+   * found is an absence. Where the key was taken, none of ours in the whole list of the time in which it can have been made is one, an hour
+   * later: what a request had set going before it failed may still come.
    */
   async #lookUpByKey(request: Omit<LookupRequest, 'refundKey'>, expected: Expected): Promise<LookupAnswer> {
     const claim = await this.#client.post('/v1/payment_intents', request.chargeKey, {
@@ -175,15 +178,15 @@ export class StripeAdapter implements Provider {
     const stands = heard.kind === 'ok';
     if (stands && intentOf(heard.body)?.metadata.claim_of !== request.paymentId) return UNEXPECTED;
     const isTaken = heard.kind === 'unknown' && heard.reason === 'idempotency_key_reused';
-    // An error of the claim's own that was stored: the key is the claim's, and charges nobody either.
-    const isEnded = stands || isTaken || isReplayed(claim);
+    // Or it had an error that was stored, and is said again: the key is the claim's, and charges nobody either.
+    const isOurs = stands || isReplayed(claim);
     const unheard = heard.kind === 'error' ? unread(heard) : heard.kind === 'ok' ? null : heard;
-    if (!isEnded && unheard !== null) return unheard;
+    if (!isOurs && !isTaken && unheard !== null) return unheard;
     const { ids, isWhole, unanswered } = await findIntents(this.#client, request);
     if (ids.length > FOUND_MAX) return unknown('several_charges');
     const found = decisive(await Promise.all(ids.map((id) => this.#client.standing(id, expected))));
     if (found !== null) return found;
-    if (isWhole) return { kind: 'absent' };
+    if (isWhole && (isOurs || isPutRight(request.madeWithin))) return { kind: 'absent' };
     if (unanswered !== null) return unanswered;
     return isTaken ? unknown('charge_not_found_yet') : (unheard ?? { kind: 'absent' });
   }
@@ -255,6 +258,11 @@ function expectedOf(request: Pick<ChargeRequest, 'amountMinor' | 'currency'>): R
   const amount = toStripeAmount(amountMinor, currency);
   if (amount === null) throw new InvariantError('provider_amount_expressible', { amount_minor: amountMinor, currency });
   return { amount, currency: currencyOf(request) };
+}
+
+/** Whether what a failed request had set going has come by now. */
+function isPutRight(madeWithin: Span | undefined): boolean {
+  return madeWithin !== undefined && Date.now() > madeWithin.toMs + PUT_RIGHT_WITHIN_MS;
 }
 
 function currencyOf({ currency }: Pick<ChargeRequest, 'currency'>): string {

@@ -6,9 +6,9 @@ import type { Spent } from './cost/spent.ts';
 import type { Envelope } from './events/envelope.ts';
 import type { Scope } from './ids.ts';
 import type { PaymentRow, Publication, RefundRow } from './messages.ts';
-import type { PaymentMethod, PaymentRequest } from './payment.ts';
+import type { PaymentRequest } from './payment.ts';
 import type { RedriveRpc } from './redrive-rpc.ts';
-import type { RefundRequest } from './refund.ts';
+import type { RefundedPayment, RefundRequest } from './refund.ts';
 import type { MoveVerdict } from './saga/operator.ts';
 import type { Outcome } from './saga/outcome.ts';
 import type { StoredCommit } from './saga/seal.ts';
@@ -175,16 +175,7 @@ export interface PublicationPage {
 
 /** What a refund of its payment may count on, or why there can be none. */
 export type RefundReservation =
-  | {
-      readonly kind: 'reserved';
-      readonly amountMinor: number;
-      readonly currency: string;
-      readonly walletId: string;
-      readonly serviceId: string;
-      readonly method: PaymentMethod;
-      readonly provider: string | null;
-      readonly providerReference: string | null;
-    }
+  | ({ readonly kind: 'reserved' } & RefundedPayment)
   | {
       readonly kind:
         | 'payment_not_found'

@@ -362,12 +362,10 @@ describe('whatever ends the archiver in the middle', () => {
     await archivePayments(env, nowMs);
     const whole = await archives();
     const keys = await stored();
-    const { calls } = await crashAfter(Number.POSITIVE_INFINITY, resetArchive, (faulty) =>
-      archivePayments(faulty, nowMs),
-    );
-    expect(calls).toBeGreaterThan(6);
-    for (let call = 1; call <= calls; call++) {
-      await crashAfter(call, resetArchive, (faulty) => archivePayments(faulty, nowMs));
+    const moments = await crashAt(Number.POSITIVE_INFINITY, resetArchive, (faulty) => archivePayments(faulty, nowMs));
+    expect(moments).toBeGreaterThan(12);
+    for (let moment = 1; moment <= moments; moment++) {
+      await crashAt(moment, resetArchive, (faulty) => archivePayments(faulty, nowMs));
       await archivePayments(env, nowMs);
       expect(await stored()).toEqual(keys);
       expect((await archives()).map(({ id: _, ...archive }) => archive)).toEqual(
@@ -389,11 +387,11 @@ describe('whatever ends the archiver in the middle', () => {
       await restore('notifications', kept.notifications as Record<string, unknown>[]);
       await env.DB.prepare(`UPDATE archives SET status = 'stored', trim_number = NULL`).run();
     };
-    const { calls } = await crashAfter(Number.POSITIVE_INFINITY, reset, (faulty) => trimPayments(faulty, nowMs));
+    const moments = await crashAt(Number.POSITIVE_INFINITY, reset, (faulty) => trimPayments(faulty, nowMs));
     // The object read back, and the deletion.
-    expect(calls).toBeGreaterThanOrEqual(2);
-    for (let call = 1; call <= calls; call++) {
-      await crashAfter(call, reset, (faulty) => trimPayments(faulty, nowMs));
+    expect(moments).toBeGreaterThanOrEqual(4);
+    for (let moment = 1; moment <= moments; moment++) {
+      await crashAt(moment, reset, (faulty) => trimPayments(faulty, nowMs));
       const { events } = await record();
       expect([0, kept.events?.length]).toContain(events?.length);
       expect((await archives())[0]?.status).toBe(events?.length === 0 ? 'logs_trimmed' : 'stored');
@@ -411,15 +409,15 @@ describe('whatever ends the archiver in the middle', () => {
       await resetArchive();
       await restore('dead_letters', letters);
     };
-    const { calls } = await crashAfter(Number.POSITIVE_INFINITY, reset, (faulty) =>
+    const moments = await crashAt(Number.POSITIVE_INFINITY, reset, (faulty) =>
       archiveRows(faulty, 'dead_letters', nowMs),
     );
     // Two written, one of them read back, and the deletion.
-    expect(calls).toBeGreaterThanOrEqual(4);
+    expect(moments).toBeGreaterThanOrEqual(8);
     const keys = await stored();
     expect(keys.length).toBe(2);
-    for (let call = 1; call <= calls; call++) {
-      await crashAfter(call, reset, (faulty) => archiveRows(faulty, 'dead_letters', nowMs));
+    for (let moment = 1; moment <= moments; moment++) {
+      await crashAt(moment, reset, (faulty) => archiveRows(faulty, 'dead_letters', nowMs));
       await archiveRows(env, 'dead_letters', nowMs);
       expect(await stored()).toEqual(keys);
       expect((await rowsOf('dead_letters')).map(({ id }) => id)).toEqual(['present', 'young']);
@@ -521,22 +519,24 @@ async function restore(table: 'events' | 'notifications' | 'dead_letters', rows:
 }
 
 /**
- * Runs with everything reset, on an environment that ends with its `callMax`th call of D1 or R2: half of them before the call is made,
- * half after. Answers how many calls there were.
+ * Runs with everything reset, on an environment that ends at its `last`th moment: each call of D1 or R2 has two, just before it and just
+ * after. Answers how many moments there were.
  */
-async function crashAfter(
-  callMax: number,
+async function crashAt(
+  last: number,
   reset: () => Promise<void>,
   run: (faulty: Env) => Promise<unknown>,
-): Promise<{ readonly calls: number }> {
+): Promise<number> {
   await reset();
-  let calls = 0;
+  let moments = 0;
+  const moment = () => {
+    moments += 1;
+    if (moments === last) throw new Error('crash');
+  };
   const counted = async <Result>(call: () => Promise<Result>): Promise<Result> => {
-    calls += 1;
-    const isLast = calls === callMax;
-    if (isLast && callMax % 2 === 0) throw new Error('crash');
+    moment();
     const result = await call();
-    if (isLast) throw new Error('crash');
+    moment();
     return result;
   };
   const faulty = {
@@ -555,11 +555,11 @@ async function crashAfter(
   } as Env;
   try {
     await run(faulty);
-    expect(callMax).toBe(Number.POSITIVE_INFINITY);
+    expect(last).toBe(Number.POSITIVE_INFINITY);
   } catch (error) {
     if (!(error instanceof Error && error.message === 'crash')) throw error;
   }
-  return { calls };
+  return moments;
 }
 
 /** A payment of another merchant, made as its own Worker would. */

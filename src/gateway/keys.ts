@@ -28,11 +28,3 @@ export function entityOfKey(key: string): string | null {
 export function echoedPaymentId(text: string | null | undefined): string | null {
   return text != null && /^pay_[0-9A-Za-z]{43}$/.test(text) ? text : null;
 }
-
-/**
- * An effect id without the number of its issue, to be sent along under a key and echoed: a key has no number either, and a provider
- * that compares bodies must find the same one in every round (decision 0021).
- */
-export function unnumbered(effectId: string): string {
-  return effectId.replace(/\.[0-9]+$/, '');
-}

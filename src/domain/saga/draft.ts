@@ -13,10 +13,11 @@ import {
   askedFromTheStart,
   effectIdOf,
   effectIdOfIssue,
+  effectIdOfOutcome,
   isDone,
   isReissued,
+  isWeaker,
   spentOf,
-  unnumberedEffectId,
   withoutSpent,
   withSpent,
   withStated,
@@ -55,7 +56,7 @@ export class Draft<State extends string, Data, Name extends string> {
 
   takeOutcome(told: Outcome): void {
     const { name: classified, result } = this.#table.classify(told.fact);
-    const outcome = { ...told, effect_id: this.#effectOf(told, classified) };
+    const outcome = { ...told, effect_id: effectIdOfOutcome(this.#table, this.#saga, this.#spec(classified), told) };
     const pending = this.#pendingFor(outcome.effect_id);
     const settled = this.#saga.settled[outcome.effect_id];
     const spent = this.#saga.spent?.find((command) => effectIdOf(command) === outcome.effect_id);
@@ -231,7 +232,7 @@ export class Draft<State extends string, Data, Name extends string> {
     command: PendingCommand<Name> | null,
     effectId: string | null,
   ): void {
-    const isKept = effectId !== null && spec.waitMs === undefined && !this.#isWeaker(effectId, result);
+    const isKept = effectId !== null && spec.waitMs === undefined && !isWeaker(this.#saga, effectId, result);
     this.#saga = {
       ...this.#saga,
       pending: this.#saga.pending.filter((candidate) => candidate !== command),
@@ -239,12 +240,6 @@ export class Draft<State extends string, Data, Name extends string> {
     };
     if (result === 'spent' && spec.retriable === true) this.#saga = withSpent(this.#saga, command);
     else if (result === 'done' || result === 'refused') this.#saga = withoutSpent(this.#saga, [effectId]);
-  }
-
-  /** What is known for good is not replaced by an older, weaker word that comes after it. */
-  #isWeaker(effectId: string, result: Result): boolean {
-    const [, known] = this.#saga.settled[effectId]?.split(':') ?? [];
-    return (known === 'done' || known === 'refused') && result !== 'done' && result !== 'refused';
   }
 
   #tryAgain(spec: CommandSpec<Data, Name>, command: PendingCommand<Name>, outcome: Outcome | null): void {
@@ -333,15 +328,6 @@ export class Draft<State extends string, Data, Name extends string> {
     this.#events.push(event);
     this.#saga = { ...this.#saga, sequence };
     return event;
-  }
-
-  /** Which effect an outcome is of: one that was echoed without its number is of the newest that was sent, where that is the same. */
-  #effectOf({ effect_id: effectId, fact }: Outcome, classified: string): string {
-    const spec = this.#spec(classified);
-    if (spec.isEchoed !== true || effectId !== unnumberedEffectId(this.#table, this.#saga, spec)) return effectId;
-    const newest = this.#effectId(spec);
-    const isSent = this.#pendingFor(newest) !== undefined || Object.hasOwn(this.#saga.settled, newest);
-    return isSent && this.#table.isSameEffect(this.#saga.data, fact) ? newest : effectId;
   }
 
   /** The effect id of the newest command of that kind. */

@@ -2,6 +2,7 @@
  * Pure: what a saga knows of its effects: the ids under which they are asked for, which of them are done, and which were given
  * up with no answer. Values in, values out; called by the engine.
  */
+import type { Outcome, Result } from './outcome.ts';
 import type { CommandSpec, PendingCommand, Saga, SagaTable } from './table.ts';
 
 export function effectIdOf(command: PendingCommand): string | null {
@@ -30,16 +31,38 @@ export function effectIdOfIssue<State extends string, Data, Name extends string>
 ): string {
   const again = spec.retriable === true && n > 1 ? `.r${n}` : '';
   const suffix = spec.repeats === true ? `.${n}` : again;
-  return `${unnumberedEffectId(table, saga, spec)}${suffix}`;
+  return `${spec.type(saga.data, saga.state)}.${table.group(saga.data).entityId}${suffix}`;
 }
 
-/** What all issues of the command have in common: as a provider echoes it that has one key for all of them. */
-export function unnumberedEffectId<State extends string, Data, Name extends string>(
+/**
+ * An effect id without the number of its issue, to be sent along under a provider's key and echoed: a key has no number either, and a
+ * provider that compares bodies must find the same one in every round (decision 0021).
+ */
+export function unnumbered(effectId: string): string {
+  return effectId.replace(/\.[0-9]+$/, '');
+}
+
+/** Which effect an outcome is of: one that was echoed without its number is of the newest that was sent, where that is the same. */
+export function effectIdOfOutcome<State extends string, Data, Name extends string>(
   table: SagaTable<State, Data, Name>,
   saga: Saga<State, Data, Name>,
   spec: CommandSpec<Data, Name>,
+  { effect_id: told, fact }: Outcome,
 ): string {
-  return `${spec.type(saga.data, saga.state)}.${table.group(saga.data).entityId}`;
+  const newest = effectIdOfIssue(table, saga, spec);
+  if (spec.isEchoed !== true || told !== unnumbered(newest)) return told;
+  const isSent = Object.hasOwn(saga.settled, newest) || saga.pending.some((command) => effectIdOf(command) === newest);
+  return isSent && table.isSameEffect(saga.data, fact) ? newest : told;
+}
+
+/** What is known of an effect for good is not replaced by an older, weaker word that comes after it. */
+export function isWeaker<State extends string, Data, Name extends string>(
+  { settled }: Saga<State, Data, Name>,
+  effectId: string,
+  result: Result,
+): boolean {
+  const [, known] = settled[effectId]?.split(':') ?? [];
+  return (known === 'done' || known === 'refused') && result !== 'done' && result !== 'refused';
 }
 
 /** Whether one of the command's issues has taken effect. */

@@ -4,7 +4,7 @@
  * in others, and never take an empty search for an absence: how it knows one is decision 0023.
  */
 import { InvariantError } from '../../domain/errors.ts';
-import { unnumbered } from '../keys.ts';
+import { unnumbered } from '../../domain/saga/effects.ts';
 import { PUT_RIGHT_WITHIN_MS } from '../limits.ts';
 import type {
   AuthorizeAnswer,

@@ -52,9 +52,19 @@ function holderIn(file: string): Holder | null {
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !hasEnded(pid);
   } catch (error) {
     // EPERM: it runs, and is another user's.
     return Reflect.get(Object(error), 'code') === 'EPERM';
+  }
+}
+
+/** Killed, and not yet waited for: where process 1 waits for nobody (a container without an init) it stays so. */
+function hasEnded(pid: number): boolean {
+  try {
+    return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    // No such file on another system, where a signal's answer is all there is.
+    return false;
   }
 }

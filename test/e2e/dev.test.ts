@@ -1,5 +1,6 @@
 /** What `npm run dev` makes of a state that another one had, or that is no folder. Of one that another has: docs-commands.test.ts, which runs one. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +31,23 @@ test('the lock of a process that has ended is taken over, and so is one that say
     expect(existsSync(lock)).toBe(false);
   }
 });
+
+test.runIf(existsSync('/proc/self/status'))(
+  'a process that was killed and that nobody has waited for has ended: its lock is taken over',
+  async () => {
+    // The shell starts one that ends, and becomes one that waits for none.
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(String(line));
+      await expect.poll(() => readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^State:\s+Z/m);
+      writeFileSync(join(state, 'dev.lock'), JSON.stringify({ pid, port: '8080' }));
+      lockState(state, { pid: process.pid, port: '1' })();
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  },
+);
 
 test('a state that is a file is refused by its name', () => {
   const file = join(state, 'file');

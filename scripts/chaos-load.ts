@@ -36,6 +36,12 @@ interface Answer {
   readonly body: string;
 }
 
+interface TimelineEvent {
+  readonly timestamp: string;
+  readonly event_type: string;
+  readonly payload: Record<string, unknown>;
+}
+
 export class Load {
   /** Ids of what was answered with 200, 201 or 202. */
   readonly payments = new Set<string>();
@@ -45,6 +51,7 @@ export class Load {
   readonly #origin: string;
   readonly #random: () => number;
   readonly #stopped = new AbortController();
+  readonly #abandoned = new AbortController();
   #keys = 0;
 
   /** @param random a number in [0, 1), the same sequence for the same seed. */
@@ -58,8 +65,15 @@ export class Load {
     await Promise.all(Array.from({ length: CLIENTS }, () => this.#client()));
   }
 
+  /** No further request is begun; what has no answer yet is still sent again. */
   stop(): void {
     this.#stopped.abort();
+  }
+
+  /** Nothing is sent any more: whoever listens there next is none of ours. */
+  abandon(): void {
+    this.stop();
+    this.#abandoned.abort(new Error('the load was abandoned'));
   }
 
   async readPayments(): Promise<Acknowledged<PaymentEnd>[]> {
@@ -75,6 +89,13 @@ export class Load {
     const ids = Array.from({ length: WALLETS }, (_, index) => `chaos-${index}`);
     const read = await this.#readAll<WalletEnd>('/wallets', new Set(ids));
     return read.map(({ id, view }) => view ?? { id, ...none });
+  }
+
+  /** A payment's own log, oldest first, a line each: for a run that found it stuck. */
+  async readTimeline(paymentId: string): Promise<string[]> {
+    const { body } = await this.#untilAnswered(`/payments/${paymentId}/events`);
+    const { data } = JSON.parse(body) as { readonly data: readonly TimelineEvent[] };
+    return data.map(({ timestamp, event_type, payload }) => `${timestamp} ${event_type} ${JSON.stringify(payload)}`);
   }
 
   async #client(): Promise<void> {
@@ -151,9 +172,10 @@ export class Load {
   async #untilAnswered(path: string, post?: { method: 'POST'; key: string; body: string }): Promise<Answer> {
     let last = '';
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+      this.#abandoned.signal.throwIfAborted();
       try {
         const response = await fetch(`${this.#origin}${path}`, {
-          signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+          signal: AbortSignal.any([AbortSignal.timeout(REQUEST_TIMEOUT_MS), this.#abandoned.signal]),
           ...(post !== undefined && {
             method: post.method,
             headers: { 'content-type': 'application/json', 'idempotency-key': post.key },

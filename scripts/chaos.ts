@@ -26,6 +26,7 @@ const BACK_BOUND_MS = 30_000;
 /** The specification's bound, from the last start to the last terminal state. */
 const TERMINAL_BOUND_MS = 60_000;
 const SHOWN_MAX = 20;
+const STUCK_SHOWN_MAX = 3;
 
 const USAGE = `npm run chaos -- [--kills N] [--seed N]
 
@@ -62,6 +63,14 @@ try {
 
 async function chaos(target: LocalWorker): Promise<string[]> {
   const load = new Load(target.origin, seededRandom(seed + 1));
+  try {
+    return await underLoad(target, load);
+  } finally {
+    load.abandon();
+  }
+}
+
+async function underLoad(target: LocalWorker, load: Load): Promise<string[]> {
   const running = load.run();
   // Seen where it is awaited, below; until then it must not end this process.
   running.catch(() => undefined);
@@ -83,7 +92,17 @@ async function chaos(target: LocalWorker): Promise<string[]> {
   say(
     `all ended and agreeing ${seconds(Date.now() - startedAtMs)}s after the last start (bound ${seconds(TERMINAL_BOUND_MS)}s)`,
   );
+  await tellStuck(load, evidence);
   return violations;
+}
+
+/** What is on record of payments that did not end: the state alone does not say how they came there. */
+async function tellStuck(load: Load, { payments }: Evidence): Promise<void> {
+  const stuck = payments.filter(({ view }) => view?.status === 'PENDING');
+  for (const { id } of stuck.slice(0, STUCK_SHOWN_MAX)) {
+    say(`${id}:`);
+    for (const line of await load.readTimeline(id)) say(`  ${line}`);
+  }
 }
 
 function cutsOf(count: number): number {

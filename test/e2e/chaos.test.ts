@@ -1,14 +1,17 @@
 /**
  * P7 in its shortest form: the runtime is killed five times under load, once with all of wrangler. What it checks is in
- * chaos-check.test.ts; that it leaves nothing behind is checked here.
+ * chaos-check.test.ts; that it leaves nothing behind, also when it is interrupted, is checked here.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const KILLS = 5;
+/** Where the local runtime keeps the objects of the payments: there once the first was asked for. */
+const PAYMENTS = 'v3/do/holdfast-PaymentSaga';
 
 test(`nothing is lost and nothing charged twice by ${KILLS} kills, and nothing is left behind`, {
   timeout: 300_000,
@@ -19,15 +22,37 @@ test(`nothing is lost and nothing charged twice by ${KILLS} kills, and nothing i
   expect(output).toMatch(/^killed: runtime=4 wrangler=1 /m);
   expect(Number(/payments: acknowledged=([0-9]+)/.exec(output)?.[1])).toBeGreaterThan(0);
   console.info(output);
-  const state = /^state: (.+)$/m.exec(output)?.[1] ?? '';
+  expectNothingLeft(stateIn(output));
+});
+
+test('interrupted under load, it ends at once and sends nothing to whoever listens there next', async () => {
+  const { code, output } = await run(async (soFar, interrupt) => {
+    await expect.poll(() => existsSync(join(stateIn(soFar()), PAYMENTS)), { timeout: 60_000 }).toBe(true);
+    interrupt();
+  });
+  expect(code, output).toBe(130);
+  expectNothingLeft(stateIn(output));
+});
+
+function stateIn(output: string): string {
+  return /^state: (.+)$/m.exec(output)?.[1] ?? '';
+}
+
+function expectNothingLeft(state: string): void {
   expect(state).not.toBe('');
   expect(existsSync(state)).toBe(false);
   // Every process of a run has the state's folder on its command line, or was started by one that has.
   const processes = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,stat=,args='], { encoding: 'utf8' });
   expect(processes.split('\n').filter((line) => line.includes(state))).toEqual([]);
-});
+}
 
-function run(): Promise<{ readonly code: number | null; readonly output: string }> {
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs it to its end; `meanwhile` sees what was written so far. */
+function run(meanwhile?: (soFar: () => string, interrupt: () => void) => Promise<void>): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const args = ['scripts/chaos.ts', '--kills', String(KILLS)];
     const chaos = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -39,5 +64,10 @@ function run(): Promise<{ readonly code: number | null; readonly output: string 
     chaos.stderr.on('data', take);
     chaos.on('error', reject);
     chaos.on('close', (code) => resolve({ code, output }));
+    const interrupt = () => chaos.kill('SIGINT');
+    meanwhile?.(() => output, interrupt).catch((error: unknown) => {
+      interrupt();
+      reject(error);
+    });
   });
 }

@@ -78,8 +78,8 @@ export const ARCHIVE_LEASE_MS = 16 * MINUTE_MS;
 export const ARCHIVE_WAIT_MS = DAY_MS;
 
 /**
- * A compensation is sent at least so often, even when its budget is over: with the shortest budget (sandbox, 30 s) it has
- * been by then, unless the object was away.
+ * Of so many sendings of a compensation it is known that they were in vain, before its budget counts: with the shortest budget (sandbox,
+ * 30 s) so many were made by then, unless the object was away.
  */
 export const COMPENSATION_TRIES_MIN = 3;
 

@@ -207,11 +207,14 @@ describe('a retry', () => {
     expect(held.saga.state).toBe('failed');
   });
 
-  test('after a late word said that it was done goes straight on', () => {
-    const saga = compensationFailed(null);
+  test('does not undo again what a late word said was done', () => {
+    const saga = compensationFailed(null, 'wallet_frozen');
     saga.gateway('unauthorize', { gateway_status: 'VOIDED' });
     expect(saga.saga.state).toBe('needs_attention');
+    const sentBefore = saga.sent.length;
     make(saga, RETRY);
+    expect(saga.sent.slice(sentBefore).map(({ name }) => name)).toEqual(['release']);
+    saga.wallet('release');
     expect(saga.saga.state).toBe('failed');
   });
 

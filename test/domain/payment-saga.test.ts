@@ -217,8 +217,10 @@ describe('a balance payment', () => {
     saga.wallet('release');
     saga.gateway('unauthorize', { gateway_status: 'UNKNOWN' });
     expect(saga.saga.state).toBe('compensating');
-    expect(saga.wait(MINUTE_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
-    expect(saga.wait(HOUR_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
+    for (const waitMs of [MINUTE_MS, HOUR_MS]) {
+      expect(saga.wait(waitMs).send.map((command) => command.name)).toEqual(['unauthorize']);
+      saga.gateway('unauthorize', { gateway_status: 'UNKNOWN' });
+    }
     saga.wait(HOUR_MS);
     expect(saga.saga.state).toBe('needs_attention');
   });
@@ -227,7 +229,8 @@ describe('a balance payment', () => {
     const saga = authorized();
     saga.wallet('debit', 'hold_resolved');
     saga.wallet('release');
-    expect(saga.wait(2 * HOUR_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
+    // Away until long after the late window, too.
+    expect(saga.wait(100 * HOUR_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
     expect(saga.wait(2 * HOUR_MS).send.map((command) => command.name)).toEqual(['unauthorize']);
     saga.wait(2 * HOUR_MS);
     expect(saga.saga.state).toBe('needs_attention');
@@ -1020,11 +1023,75 @@ describe('an answer to a step that must not be repeated blindly', () => {
   test.each(['unauthorize', 'refund'] as const)('%s: is given up an hour after it was first sent', (command) => {
     const saga = compensating(command === 'refund');
     saga.wallet('release');
-    for (let tries = 1; tries < COMPENSATION_TRIES_MIN; tries++) saga.wait(MINUTE_MS);
-    saga.wait(HOUR_MS - COMPENSATION_TRIES_MIN * MINUTE_MS);
+    const sentAtMs = saga.nowMs;
+    for (let tries = 0; tries < COMPENSATION_TRIES_MIN; tries++) {
+      saga.gateway(command, { gateway_status: 'UNKNOWN' });
+      saga.wait(5 * MINUTE_MS);
+    }
+    saga.nowMs = sentAtMs + HOUR_MS - 1;
+    saga.wait(0);
     expect(saga.saga.state).toBe('compensating');
-    saga.wait(HOUR_MS);
+    saga.gateway(command, { gateway_status: 'UNKNOWN' });
+    saga.wait(5 * MINUTE_MS);
     expect(saga.saga.state).toBe('needs_attention');
+  });
+
+  test.each(['unauthorize', 'refund', 'capture'] as const)(
+    '%s: its budget says nothing of a provider that was not reached (decision 0091)',
+    (command) => {
+      const saga =
+        command === 'capture' ? new SagaDriver({ method: 'credit_card' }) : compensating(command === 'refund');
+      if (command === 'capture') saga.gateway('authorize', AUTHORIZED);
+      else saga.wallet('release');
+      const { state } = saga.saga;
+      // Lost on the way, each of them.
+      for (let lost = 0; lost < 2 * COMPENSATION_TRIES_MIN; lost++) saga.wait(HOUR_MS);
+      expect(saga.saga.state).toBe(state);
+      // Two are answered, and no third: its answer said twice is one.
+      for (let tries = 1; tries < COMPENSATION_TRIES_MIN; tries++) {
+        saga.gateway(command, { gateway_status: 'UNKNOWN' });
+        saga.gateway(command, { gateway_status: 'UNKNOWN' });
+        saga.wait(HOUR_MS);
+      }
+      expect(saga.saga.state).toBe(state);
+      saga.take({ kind: 'died', effectId: saga.effectId(command) });
+      saga.wait(HOUR_MS);
+      expect(saga.saga.state).toBe('needs_attention');
+    },
+  );
+
+  test('what nobody ever answers is given up when the late window closes', () => {
+    const saga = compensating(false);
+    saga.wallet('release');
+    const endMs = saga.nowMs + 72 * HOUR_MS;
+    while (saga.nowMs < endMs - HOUR_MS) saga.wait(HOUR_MS);
+    expect(saga.saga.state).toBe('compensating');
+    saga.wait(2 * HOUR_MS);
+    expect(saga.saga.state).toBe('needs_attention');
+  });
+
+  test.each([
+    ['unauthorize', 'VOIDED'],
+    ['refund', 'REFUNDED'],
+  ] as const)('%s: a word that comes after it was given up ends the saga, once the hold is back', (command, status) => {
+    for (const refusal of [undefined, 'hold_resolved'] as const) {
+      const saga = compensating(command === 'refund');
+      saga.wallet('release', refusal);
+      triedInVain(saga);
+      expect(saga.saga.state).toBe('needs_attention');
+      saga.gateway(command, { gateway_status: status });
+      expect(saga.saga.state).toBe(refusal === undefined ? 'failed' : 'needs_attention');
+      if (refusal === undefined) expect(saga.types()).toContain('payment.failed');
+    }
+  });
+
+  test('a refused undoing that another sending has done after all needs nobody any more', () => {
+    const saga = compensating(false);
+    saga.wallet('release');
+    saga.gateway('unauthorize', { gateway_status: 'VOID_FAILED' });
+    expect(saga.saga.state).toBe('needs_attention');
+    saga.gateway('unauthorize', { gateway_status: 'VOIDED' });
+    expect(saga.saga.state).toBe('failed');
   });
 
   test.each([false, true])(

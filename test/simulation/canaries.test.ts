@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { LedgerStore } from '../../src/domain/ledger/execute.ts';
+import { COMPENSATION_TRIES_MIN } from '../../src/domain/limits.ts';
 import type { PaymentData } from '../../src/domain/payment.ts';
 import { settleRefund } from '../../src/domain/payment-refunds.ts';
 import { PAYMENT_KIND } from '../../src/domain/payment-view.ts';
@@ -166,6 +167,22 @@ const CANARIES: readonly Canary[] = [
         unauthorize: {
           ...payments.commands.unauthorize,
           giveUpAtMs: (_saga, command, policy) => (command.firstSentAtMs ?? 0) + policy.compensationBudgetMs,
+        },
+      },
+    }),
+    breaks: ['S2'],
+  },
+  {
+    planted: 'a sending that was lost counts as one that the provider was silent to',
+    sabotage: paymentTable({
+      commands: {
+        ...payments.commands,
+        unauthorize: {
+          ...payments.commands.unauthorize,
+          giveUpAtMs: (_saga, { firstSentAtMs, attempts }, policy) =>
+            firstSentAtMs === null || attempts < COMPENSATION_TRIES_MIN
+              ? Number.POSITIVE_INFINITY
+              : firstSentAtMs + policy.compensationBudgetMs,
         },
       },
     }),

@@ -56,6 +56,10 @@ export class Invariants {
     this.#attention.sent(message);
   }
 
+  told(effectId: string): void {
+    this.#attention.told(effectId);
+  }
+
   disturbed(node: Node): void {
     this.#attention.disturbed(node);
   }

@@ -282,6 +282,7 @@ export class Queues {
   #deliver(node: Node, outcome: Outcome, fault: Struck): boolean {
     const world = this.#world;
     world.jumps(fault, 'before', node);
+    world.invariants.told(outcome.effect_id);
     const answered = node.take([{ kind: 'outcome', outcome }], world.crashOf(fault, node));
     world.jumps(fault, 'after', node);
     return answered === 'ok';
@@ -296,6 +297,7 @@ export class Queues {
     const effectId = event.metadata.message_deduplication_id;
     world.inFlight(world.waitMs(node.who, step, 10 * HOP_MS), () => {
       world.noteMessage('died', message, () => `${step} of ${node.id} is a dead letter, and ${node.id} is told`);
+      world.invariants.told(effectId);
       node.take([{ kind: 'died', effectId }], null);
     });
   }

@@ -8,7 +8,7 @@ import type { Fact } from '../../src/domain/saga/outcome.ts';
 import { beginPayment, PAYMENT_SAGA, paymentDataOf } from '../../src/domain/saga/payment-saga.ts';
 import type { PaymentCommand, PaymentSagaValue, PaymentStep } from '../../src/domain/saga/payment-types.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
-import type { StepContext, StepInput } from '../../src/domain/saga/table.ts';
+import type { PendingCommand, StepContext, StepInput } from '../../src/domain/saga/table.ts';
 
 export const PAYMENT_ID = `pay_${'0'.repeat(43)}`;
 export const START_MS = Date.UTC(2026, 0, 1);
@@ -127,7 +127,16 @@ export function gatewayFact(
   };
 }
 
-/** Sends what is pending as often as it must be before it is given up, with no answer, until its budget is long over. */
+/** What is pending at a provider is sent as often as it must be before it is given up, dies each time, and its budget is long over. */
 export function triedInVain(saga: SagaDriver): void {
-  for (let tries = 0; tries < COMPENSATION_TRIES_MIN; tries++) saga.wait(2 * HOUR_MS);
+  for (let tries = 0; tries < COMPENSATION_TRIES_MIN; tries++) {
+    for (const effectId of saga.saga.pending.filter(isUndoing).map(effectIdOf)) {
+      if (effectId !== null) saga.take({ kind: 'died', effectId });
+    }
+    saga.wait(2 * HOUR_MS);
+  }
+}
+
+function isUndoing({ name }: PendingCommand): boolean {
+  return ['capture', 'unauthorize', 'refund', 'undo_late'].includes(name);
 }

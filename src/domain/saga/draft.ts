@@ -10,6 +10,7 @@ import { toTimestamp } from '../events/envelope.ts';
 import { backoffMs } from '../retry.ts';
 import { spanIdOf, withSpanId } from '../tracing/trace-context.ts';
 import {
+  accountedFor,
   askedFromTheStart,
   effectIdOf,
   effectIdOfIssue,
@@ -85,8 +86,10 @@ export class Draft<State extends string, Data, Name extends string> {
   }
 
   takeDeath(effectId: string): void {
-    const command = this.#pendingFor(effectId);
-    if (command === undefined) return;
+    const pending = this.#pendingFor(effectId);
+    if (pending === undefined) return;
+    const command = accountedFor(pending);
+    this.#replace(pending, command);
     const spec = this.#spec(command.name);
     // The death of one sending says nothing of another that is out. What a person would be asked about is tried for its whole budget
     // (decision 0088); of the rest, what became of it is asked at once.
@@ -254,7 +257,8 @@ export class Draft<State extends string, Data, Name extends string> {
     }
     const askedMs = outcome?.retryAfterMs ?? 0;
     const dueAtMs = this.#context.nowMs + Math.max(askedMs, this.#backoffMs(command));
-    this.#replace(command, { ...command, heard: true, dueAtMs });
+    const known = command.heard ? command : accountedFor(command);
+    this.#replace(command, { ...known, heard: true, dueAtMs });
   }
 
   #wake(command: PendingCommand<Name>): void {
@@ -294,7 +298,7 @@ export class Draft<State extends string, Data, Name extends string> {
     const spent = spentOf(this.#saga, name);
     this.#saga = withoutSpent(this.#saga, spent.map(effectIdOf));
     for (const command of spent) {
-      const anew = { ...command, attempts: 0, firstSentAtMs: null, dueAtMs: this.#context.nowMs };
+      const anew = { ...command, attempts: 0, firstSentAtMs: null, accounted: 0, dueAtMs: this.#context.nowMs };
       this.#saga = { ...this.#saga, pending: [...this.#saga.pending, anew] };
       this.#hand(anew);
     }

@@ -9,6 +9,11 @@ export function effectIdOf(command: PendingCommand): string | null {
   return command.event?.metadata.message_deduplication_id ?? null;
 }
 
+/** The command of which one more sending is known to have ended; a death that is told twice ends no more than were sent. */
+export function accountedFor<Name extends string>(command: PendingCommand<Name>): PendingCommand<Name> {
+  return { ...command, accounted: Math.min(command.attempts, (command.accounted ?? 0) + 1) };
+}
+
 /**
  * Whether it proves nothing of an effect that one sending of its command has reached nobody: another sending is out, or the provider
  * has answered, with "pending" (decision 0011).

@@ -58,11 +58,19 @@ const chargePayload = (data: PaymentData, { policy }: Pick<StepContext, 'policy'
 
 const resendGateway = (policy: SagaPolicy): Backoff => policy.resendGateway;
 
-/** Its budget alone is no reason: an object that slept through it, or died before it sent, has not tried yet. */
-const compensationGiveUp = (_saga: Saga<string, PaymentData>, command: PendingCommand, policy: SagaPolicy): number =>
-  command.firstSentAtMs === null || command.attempts < COMPENSATION_TRIES_MIN
-    ? Number.POSITIVE_INFINITY
-    : command.firstSentAtMs + policy.compensationBudgetMs;
+/**
+ * Its budget alone is no reason: what an object slept through, or what was lost on the way, has tried no provider yet. It goes on then, and
+ * for no longer than an authorization is looked for (decision 0091).
+ */
+const compensationGiveUp = (
+  _saga: Saga<string, PaymentData>,
+  { firstSentAtMs, attempts, accounted = 0 }: PendingCommand,
+  policy: SagaPolicy,
+): number => {
+  if (firstSentAtMs === null || attempts < COMPENSATION_TRIES_MIN) return Number.POSITIVE_INFINITY;
+  const isTried = accounted >= COMPENSATION_TRIES_MIN;
+  return firstSentAtMs + (isTried ? policy.compensationBudgetMs : policy.lateWindowMs);
+};
 
 export const PAYMENT_COMMAND_SPECS: Readonly<Record<PaymentCommand, CommandSpec<PaymentData, PaymentCommand>>> = {
   hold: {

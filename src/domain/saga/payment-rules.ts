@@ -73,6 +73,12 @@ export const debitCameTooLate = (context: PaymentContext): boolean =>
   factOf(context, 'wallet.debit_failed')?.reason === 'deadline_exceeded';
 
 // What a person is needed for.
+/** That the provider had not undone the charge; the hold, where there was one, is given back. */
+export const onlyItsUndoingIsMissing = (context: PaymentContext): boolean => {
+  const { attentionReason } = context.saga.data;
+  const isReleased = paysByCard(context) || Object.values(context.saga.settled).includes('release:done');
+  return attentionReason === null && isReleased;
+};
 export const releaseIsRefused = ({ saga }: PaymentContext): boolean => saga.data.attentionReason === 'release_refused';
 export const releaseIsNotRefused = (context: PaymentContext): boolean => !releaseIsRefused(context);
 export const authorizationIsKnown = ({ saga }: PaymentContext): boolean =>

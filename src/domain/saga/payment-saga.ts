@@ -39,6 +39,7 @@ import {
   lateNotUndone,
   lateUndone,
   nobodyTakesIt,
+  onlyItsUndoingIsMissing,
   outOfTime,
   passOver,
   provesNothingYet,
@@ -107,6 +108,9 @@ const CAPTURED: readonly PaymentRule[] = [{ to: 'completed', learn: provider }];
 const NOT_CAPTURED: readonly PaymentRule[] = [
   { to: 'compensating', learn: declined, count: 'metrics.gateway.unauthorized' },
 ];
+
+/** What the provider undid after it was given up, or had refused. */
+const UNDONE: readonly PaymentRule[] = [{ when: onlyItsUndoingIsMissing, to: 'failed' }, {}];
 
 // ── States ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -241,6 +245,8 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'authorize:pending': [{ when: releaseIsNotRefused }, ...LATE_DOUBT],
       'capture:done': [{ when: captureIsKnown }, ...CAPTURED],
       'capture:refused': [{ when: captureIsKnown }, ...NOT_CAPTURED],
+      'unauthorize:done': UNDONE,
+      'refund:done': UNDONE,
     },
     facts: (data) => [attentionFact(data, reasonOf(data))],
   },

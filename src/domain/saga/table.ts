@@ -24,6 +24,8 @@ export interface PendingCommand<Name extends string = string> {
   readonly allHeard: boolean;
   /** The last sending has been answered; the command is pending because the answer was to try again. */
   readonly heard: boolean;
+  /** Of how many sendings it is known how they ended: with an answer, or in a dead letter. Absent: of none. */
+  readonly accounted?: number;
   /** When it is to be sent, or sent again. */
   readonly dueAtMs: number;
 }

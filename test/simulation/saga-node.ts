@@ -55,6 +55,7 @@ export interface Node {
   clockAheadMs: number;
   /** Raised whenever its memory is lost: what waited in an earlier life waits no more. */
   readonly life: number;
+  nowMs(): number;
   record(): SagaRecord | null;
   readonly commits: readonly Commit[];
   take(inputs: readonly StepInput[], crash: Crash): Answered;

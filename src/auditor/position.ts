@@ -31,8 +31,8 @@ export const positionSchema = z.discriminatedUnion('part', [
     part: z.literal('wallets'),
     /** The last wallet that is done. */
     after: walletKeySchema.nullable(),
-    /** Of the wallet after it, when that takes more than one page. */
-    state: ledgerStateSchema.nullable(),
+    /** A wallet that takes more than one page, and how far it is audited. By its name: another may be listed before it meanwhile. */
+    begun: z.strictObject({ wallet: walletKeySchema, state: ledgerStateSchema }).nullable(),
     /** Of all wallets so far. */
     totals: totalsSchema,
   }),
@@ -57,4 +57,4 @@ export const positionSchema = z.discriminatedUnion('part', [
 export type Position = z.infer<typeof positionSchema>;
 export type PositionOf<Part extends Position['part']> = Extract<Position, { part: Part }>;
 
-export const START: Position = { part: 'wallets', after: null, state: null, totals: {} };
+export const START: Position = { part: 'wallets', after: null, begun: null, totals: {} };

@@ -5,10 +5,11 @@
 import { type Finding, Findings } from '../domain/audit/finding.ts';
 import { addBalances, auditTotals, type TotalsByCurrency } from '../domain/audit/totals.ts';
 import type { WalletAuditPage } from '../domain/audit/wallet.ts';
+import { canonicalJson } from '../domain/canonical.ts';
 import type { LedgerAuditState } from '../domain/ledger/replay.ts';
 import { AUDIT_OBJECTS_MAX } from '../domain/limits.ts';
 import type { WalletRow } from '../domain/messages.ts';
-import { walletsAfter } from '../read-model/wallets.ts';
+import { walletsAfter, walletsFrom } from '../read-model/wallets.ts';
 import { walletStub } from '../stubs.ts';
 import type { PositionOf } from './position.ts';
 
@@ -23,11 +24,16 @@ export interface WalletsPage {
 
 /** At most AUDIT_OBJECTS_MAX calls to wallets. */
 export async function auditWallets(env: Env, position: PositionOf<'wallets'>): Promise<WalletsPage> {
-  const listed = await walletsAfter(env.DB, position.after, AUDIT_OBJECTS_MAX);
+  const { begun } = position;
+  const listed = await (begun === null
+    ? walletsAfter(env.DB, position.after, AUDIT_OBJECTS_MAX)
+    : walletsFrom(env.DB, begun.wallet, AUDIT_OBJECTS_MAX));
   const findings: Finding[] = [];
-  let { after, state, totals } = position;
+  let { after, totals } = position;
   let [wallets, rows, calls] = [0, 0, 0];
   for (const row of listed) {
+    const wallet = { merchant: row.merchant, mode: row.mode, id: row.id };
+    let state = begun !== null && canonicalJson(begun.wallet) === canonicalJson(wallet) ? begun.state : null;
     do {
       const page = await auditPage(env, row, state);
       calls += 1;
@@ -36,14 +42,21 @@ export async function auditWallets(env: Env, position: PositionOf<'wallets'>): P
       state = page.next;
       if (page.wallet !== null && state === null) totals = addBalances(totals, page.wallet.currency, page.balances);
     } while (state !== null && calls < AUDIT_OBJECTS_MAX);
-    if (state !== null) return { wallets, rows, findings, totals, next: { part: 'wallets', after, state, totals } };
+    if (state !== null) return { wallets, rows, findings, totals, next: nextOf(after, { wallet, state }, totals) };
     wallets += 1;
-    after = { merchant: row.merchant, mode: row.mode, id: row.id };
+    after = wallet;
     if (calls >= AUDIT_OBJECTS_MAX) break;
   }
-  if (calls >= AUDIT_OBJECTS_MAX)
-    return { wallets, rows, findings, totals, next: { part: 'wallets', after, state, totals } };
+  if (calls >= AUDIT_OBJECTS_MAX) return { wallets, rows, findings, totals, next: nextOf(after, null, totals) };
   return { wallets, rows, findings: [...findings, ...auditTotals(totals)], totals, next: null };
+}
+
+function nextOf(
+  after: PositionOf<'wallets'>['after'],
+  begun: PositionOf<'wallets'>['begun'],
+  totals: TotalsByCurrency,
+): PositionOf<'wallets'> {
+  return { part: 'wallets', after, begun, totals };
 }
 
 /** One page of a wallet, from a fresh stub. */

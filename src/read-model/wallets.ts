@@ -16,18 +16,25 @@ export async function enterWallets(db: D1Database, rows: readonly WalletRow[]): 
   await db.prepare(ENTER).bind(JSON.stringify(rows)).run();
 }
 
+type WalletKey = Pick<WalletRow, 'merchant' | 'mode' | 'id'>;
+
 /** At most `limit` wallets after the one given, in the order of the directory. */
-export async function walletsAfter(
-  db: D1Database,
-  after: Pick<WalletRow, 'merchant' | 'mode' | 'id'> | null,
-  limit: number,
-): Promise<WalletRow[]> {
+export async function walletsAfter(db: D1Database, after: WalletKey | null, limit: number): Promise<WalletRow[]> {
+  return directory(db, '>', after, limit);
+}
+
+/** The same from the one given on, itself the first if it is listed. */
+export async function walletsFrom(db: D1Database, from: WalletKey, limit: number): Promise<WalletRow[]> {
+  return directory(db, '>=', from, limit);
+}
+
+async function directory(db: D1Database, is: '>' | '>=', key: WalletKey | null, limit: number): Promise<WalletRow[]> {
   const { results } = await db
     .prepare(
       `SELECT id, merchant, mode, currency, created_at_ms FROM wallets
-       WHERE (merchant, mode, id) > (?, ?, ?) ORDER BY merchant, mode, id LIMIT ?`,
+       WHERE (merchant, mode, id) ${is} (?, ?, ?) ORDER BY merchant, mode, id LIMIT ?`,
     )
-    .bind(after?.merchant ?? '', after?.mode ?? '', after?.id ?? '', limit)
+    .bind(key?.merchant ?? '', key?.mode ?? '', key?.id ?? '', limit)
     .all<WalletRow>();
   return results;
 }

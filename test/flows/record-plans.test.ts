@@ -1,7 +1,7 @@
 /** The record's queries that would read a table whole if SQLite chose another way: how each finds its rows. */
 import { expect, test } from 'vitest';
 import type { Scope } from '../../src/domain/ids.ts';
-import { readDossiers } from '../../src/read-model/archived-payments.ts';
+import { readDossiers, refundsOfPayments } from '../../src/read-model/archived-payments.ts';
 import { oldRows } from '../../src/read-model/archived-rows.ts';
 import { listPayments, type PaymentFilters } from '../../src/read-model/payments.ts';
 import { undeliveredCallbacks } from '../../src/read-model/provider-callbacks.ts';
@@ -13,6 +13,14 @@ test('the archiver finds what was notified of a payment by the key of each notif
   const plans = await plansOf((db) => readDossiers(db, SCOPE, ['pay_1'], new Map()));
   const notifications = plans.at(-1) ?? [];
   expect(notifications).toContain('SEARCH notifications USING PRIMARY KEY (id>? AND id<?)');
+});
+
+test('the archiver finds the refunds of a page of payments by their payments, and reads no other', async () => {
+  const search = 'SEARCH refunds USING INDEX refunds_by_payment (merchant=? AND mode=? AND payment_id=?)';
+  const [asked] = await plansOf((db) => refundsOfPayments(db, SCOPE, ['pay_1']));
+  expect(asked).toContain(search);
+  const plans = await plansOf((db) => readDossiers(db, SCOPE, ['pay_1'], new Map()));
+  expect(plans[1]).toContain(search);
 });
 
 const BY_CREATED = 'payments_by_created (merchant=? AND mode=?';

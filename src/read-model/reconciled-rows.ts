@@ -31,19 +31,31 @@ export async function paymentsMade(
 ): Promise<{ readonly rows: readonly PaymentRow[]; readonly next: PaymentsPosition | null }> {
   const at = position ?? (await nextMerchant(db, mode, ''));
   if (at === null) return { rows: [], next: null };
+  const after = startingAt(fromMs, at);
   const { results } = await db
     .prepare(
       `SELECT ${PAYMENT_COLUMNS} FROM payments
-       WHERE merchant = ? AND mode = ? AND created_at_ms >= ? AND created_at_ms < ? AND (created_at_ms, id) > (?, ?)
+       WHERE merchant = ? AND mode = ? AND (created_at_ms, id) > (?, ?) AND created_at_ms < ?
        ORDER BY created_at_ms, id LIMIT ?`,
     )
-    .bind(at.merchant, mode, fromMs, toMs, at.createdAtMs, at.id, limit)
+    .bind(at.merchant, mode, after.createdAtMs, after.id, toMs, limit)
     .all<PaymentRow>();
   const last = results.at(-1);
   if (last === undefined || results.length < limit) {
     return { rows: results, next: await nextMerchant(db, mode, at.merchant) };
   }
   return { rows: results, next: { merchant: at.merchant, createdAtMs: last.created_at_ms, id: last.id } };
+}
+
+/**
+ * Where a page of the window begins. Its beginning is a position too: beside a bound by time alone SQLite would not take the position for
+ * the index, and each page would read all pages before it (decision 0085).
+ */
+function startingAt(
+  fromMs: number,
+  position: { readonly createdAtMs: number; readonly id: string } | null,
+): { readonly createdAtMs: number; readonly id: string } {
+  return position === null || position.createdAtMs < fromMs ? { createdAtMs: fromMs, id: '' } : position;
 }
 
 /** Skips from merchant to merchant in the index: there are few of them, and many payments of each. */
@@ -97,13 +109,14 @@ export async function paymentsRefunded(
   readonly paymentIds: readonly string[];
   readonly next: { readonly createdAtMs: number; readonly id: string } | null;
 }> {
+  const after = startingAt(fromMs, position);
   const { results } = await db
     .prepare(
       `SELECT id, payment_id, created_at_ms FROM refunds
-       WHERE mode = ? AND created_at_ms >= ? AND created_at_ms < ? AND (created_at_ms, id) > (?, ?)
+       WHERE mode = ? AND (created_at_ms, id) > (?, ?) AND created_at_ms < ?
        ORDER BY created_at_ms, id LIMIT ?`,
     )
-    .bind(mode, fromMs, toMs, position?.createdAtMs ?? -1, position?.id ?? '', limit)
+    .bind(mode, after.createdAtMs, after.id, toMs, limit)
     .all<{ id: string; payment_id: string; created_at_ms: number }>();
   const last = results.at(-1);
   return {

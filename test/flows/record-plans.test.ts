@@ -5,6 +5,7 @@ import { readDossiers, refundsOfPayments } from '../../src/read-model/archived-p
 import { oldRows } from '../../src/read-model/archived-rows.ts';
 import { listPayments, type PaymentFilters } from '../../src/read-model/payments.ts';
 import { undeliveredCallbacks } from '../../src/read-model/provider-callbacks.ts';
+import { paymentsMade, paymentsRefunded } from '../../src/read-model/reconciled-rows.ts';
 import { plansOf } from '../support/query-plans.ts';
 
 const SCOPE: Scope = { merchant: 'a', mode: 'sandbox' };
@@ -21,6 +22,16 @@ test('the archiver finds the refunds of a page of payments by their payments, an
   expect(asked).toContain(search);
   const plans = await plansOf((db) => readDossiers(db, SCOPE, ['pay_1'], new Map()));
   expect(plans[1]).toContain(search);
+});
+
+test('a page of a reconciliation begins where the last one ended, within the window', async () => {
+  const window = { fromMs: 1, toMs: 9, atRestBeforeMs: 9 };
+  const after = '(created_at_ms,id)>(?,?) AND created_at_ms<?)';
+  const position = { merchant: 'a', createdAtMs: 5, id: 'b' };
+  const [made] = await plansOf((db) => paymentsMade(db, 'sandbox', window, position, 100));
+  expect(made).toEqual([`SEARCH payments USING INDEX payments_by_created (merchant=? AND mode=? AND ${after}`]);
+  const [refunded] = await plansOf((db) => paymentsRefunded(db, 'sandbox', window, position, 100));
+  expect(refunded).toEqual([`SEARCH refunds USING INDEX refunds_by_created (mode=? AND ${after}`]);
 });
 
 const BY_CREATED = 'payments_by_created (merchant=? AND mode=?';

@@ -76,17 +76,20 @@ export async function listDeadLetters(
   position: PagePosition | null,
   limit: number,
 ): Promise<RowsPage<DeadLetterRow>> {
+  const { diedFromMs, diedToMs } = filters;
   const conditions: Conditions = [
     ...visible(purview),
     ['queue = ?', filters.queue],
-    ['status = ?', filters.status],
+    // Of everybody's letters no index has the status and the order: by the status alone each page would read all that have it.
+    [purview.isPlatform ? '+status = ?' : 'status = ?', filters.status],
     ['message_type = ?', filters.messageType],
     ['group_id = ?', filters.groupId],
-    ['died_at_ms >= ?', filters.diedFromMs],
-    ['died_at_ms < ?', filters.diedToMs],
+    ['(died_at_ms, id) >= (?, ?)', diedFromMs, ''],
   ];
+  // Bounds are positions: SQLite would take a bound by time alone for the index, and each page read all pages before it (decision 0085).
+  const start = position ?? (diedToMs === undefined ? null : { createdAtMs: diedToMs, id: '' });
   const from = { table: 'dead_letters', columns: COLUMNS, time: 'died_at_ms' } as const;
-  return listRows(db, from, conditions, position, limit);
+  return listRows(db, from, conditions, start, limit);
 }
 
 /** How many letters that an operator may see are present, by queue; of all of them, at most `rowsMax` are counted. */

@@ -1,8 +1,10 @@
 /** The record's queries that would read a table whole if SQLite chose another way: how each finds its rows. */
 import { expect, test } from 'vitest';
+import type { Purview } from '../../src/domain/api-key.ts';
 import type { Scope } from '../../src/domain/ids.ts';
 import { readDossiers, refundsOfPayments } from '../../src/read-model/archived-payments.ts';
 import { oldRows } from '../../src/read-model/archived-rows.ts';
+import { type DeadLetterFilters, listDeadLetters } from '../../src/read-model/dead-letters.ts';
 import { listPayments, type PaymentFilters } from '../../src/read-model/payments.ts';
 import { undeliveredCallbacks } from '../../src/read-model/provider-callbacks.ts';
 import { paymentsMade, paymentsRefunded } from '../../src/read-model/reconciled-rows.ts';
@@ -32,6 +34,27 @@ test('a page of a reconciliation begins where the last one ended, within the win
   expect(made).toEqual([`SEARCH payments USING INDEX payments_by_created (merchant=? AND mode=? AND ${after}`]);
   const [refunded] = await plansOf((db) => paymentsRefunded(db, 'sandbox', window, position, 100));
   expect(refunded).toEqual([`SEARCH refunds USING INDEX refunds_by_created (mode=? AND ${after}`]);
+});
+
+test.each<[string, Purview['isPlatform'], DeadLetterFilters, string]>([
+  ['a platform key', true, {}, 'dead_letters_by_died ('],
+  ['a platform key by status', true, { status: 'present' }, 'dead_letters_by_died ('],
+  ['a platform key by status and queue', true, { status: 'present', queue: 'q' }, 'dead_letters_by_died ('],
+  ['a merchant', false, {}, 'dead_letters_by_owner (merchant=? AND mode=? AND '],
+  [
+    'a merchant by status',
+    false,
+    { status: 'present' },
+    'dead_letters_by_status (merchant=? AND mode=? AND status=? AND ',
+  ],
+])('a page of the dead letters of %s begins where the last one ended, between the times', async (...row) => {
+  const [, isPlatform, filters, index] = row;
+  const purview = { merchant: isPlatform ? null : 'a', mode: 'sandbox', isPlatform } as const;
+  const range = { diedFromMs: 1, diedToMs: 9 };
+  const position = { createdAtMs: 5, id: 'b' };
+  const plans = await plansOf((db) => listDeadLetters(db, purview, { ...filters, ...range }, position, 20));
+  const between = '(died_at_ms,id)>(?,?) AND (died_at_ms,id)<(?,?))';
+  expect(plans).toEqual([[`SEARCH dead_letters USING INDEX ${index}${between}`]]);
 });
 
 const BY_CREATED = 'payments_by_created (merchant=? AND mode=?';

@@ -828,7 +828,7 @@ export type Finding = {
   /** Minor units. */
   money_in_doubt: number;
   currency: string;
-  /** False: the provider did not answer when it was asked again. */
+  /** False: the provider, or an owner of ours, did not answer when it was asked again. */
   confirmed: boolean;
 };
 

@@ -41,29 +41,44 @@ export async function secondLook(
   const present = await presentLists(env, plan.mode, lists, differing);
   const unread = new Set([...[...ledgerUnread].filter((id) => !differing.has(id)), ...present.ledgerUnread]);
   const second = reconcile(present.lists, { ...scope, ledgerUnread: unread });
-  return { ...second, differences: await confirmed(plan.mode, providers, present.lists, second.differences) };
+  const differences = await confirmed(plan.mode, providers, present.lists, second.differences);
+  const isUnasked = ({ paymentId }: Difference) => paymentId !== null && present.unasked.has(paymentId);
+  return {
+    ...second,
+    differences: differences.map((difference) =>
+      isUnasked(difference) ? { ...difference, confirmed: false } : difference,
+    ),
+  };
 }
 
-/** The lists with what the owners of the differing payments say now. */
+/**
+ * The lists with what the owners of the differing payments say now, one that the record does not have and its owner does with them; and
+ * of which payments an owner, its own or a refund's, could not be asked.
+ */
 async function presentLists(env: Env, mode: ReconciliationPlan['mode'], lists: Lists, differing: ReadonlySet<string>) {
   const isDiffering = ({ paymentId }: { readonly paymentId: string | null }) =>
     paymentId !== null && differing.has(paymentId);
   const lines = lists.lines.filter(isDiffering);
-  const payments = lists.payments.filter(({ id }) => differing.has(id));
-  const refundIds = new Set([
-    ...lists.refunds.filter(isDiffering).map(({ id }) => id),
-    // A refund that the record does not have yet, and the provider has.
-    ...lines.flatMap((line) => (line.kind === 'refund' && line.entityId?.startsWith('ref_') ? line.entityId : [])),
-  ]);
-  const owned = await readOwners(env, [...payments.map(({ id }) => id), ...refundIds].slice(0, OWNERS_MAX));
+  const refundLines = lines.flatMap((line) =>
+    line.kind === 'refund' && line.entityId?.startsWith('ref_') ? { id: line.entityId, paymentId: line.paymentId } : [],
+  );
+  // A refund that the record does not have yet, and the provider has, too.
+  const ownRefunds = [...lists.refunds.filter(isDiffering), ...refundLines];
+  const refundIds = new Set(ownRefunds.map(({ id }) => id));
+  const owned = await readOwners(env, [...differing, ...refundIds]);
+  const knownPayments = new Map(lists.payments.map((payment) => [payment.id, payment]));
   const known = new Map(lists.refunds.map((refund) => [refund.id, refund]));
-  const presentPayments = payments.map((payment) => owned.payments.get(payment.id) ?? payment);
+  const presentPayments = [...differing].flatMap((id) => owned.payments.get(id) ?? knownPayments.get(id) ?? []);
   const presentRefunds = [...refundIds].flatMap((id) => owned.refunds.get(id) ?? known.get(id) ?? []);
   const again = await withLedgers(env, mode, presentPayments, presentRefunds, lines);
   const kept = <Item extends { readonly paymentId: string | null }>(items: readonly Item[]) =>
     items.filter((item) => !isDiffering(item));
   return {
     ledgerUnread: again.ledgerUnread,
+    unasked: new Set([
+      ...owned.unasked,
+      ...ownRefunds.flatMap(({ id, paymentId }) => (owned.unasked.has(id) ? (paymentId ?? []) : [])),
+    ]),
     lists: {
       payments: [...lists.payments.filter(({ id }) => !differing.has(id)), ...presentPayments],
       refunds: [...kept(lists.refunds), ...presentRefunds],
@@ -74,25 +89,29 @@ async function presentLists(env: Env, mode: ReconciliationPlan['mode'], lists: L
   };
 }
 
-/** How the owners of these payments and refunds see them; one that holds nothing, or does not answer, is left out. */
+/** How the owners of these payments and refunds see them: one that holds nothing is left out; one that does not answer, or is one too many, is `unasked`. */
 export async function readOwners(env: Env, ids: readonly string[]) {
   const payments = new Map<string, PaymentRecord>();
   const refunds = new Map<string, RefundRecord>();
-  const rows = await Promise.all(ids.map((id) => readOwner(env, id)));
-  for (const row of rows) {
-    if (row.kind !== 'found') continue;
+  const unasked = new Set(ids.slice(OWNERS_MAX));
+  const asked = ids.slice(0, OWNERS_MAX);
+  const rows = await Promise.all(asked.map((id) => readOwner(env, id)));
+  for (const [index, row] of rows.entries()) {
+    if (row === null) unasked.add(asked[index] ?? '');
+    if (row?.kind !== 'found') continue;
     if (row.payment !== undefined) payments.set(row.payment.id, paymentRecord(row.payment));
     if (row.refund !== undefined) refunds.set(row.refund.id, refundRecord(row.refund));
   }
-  return { payments, refunds };
+  return { payments, refunds, unasked };
 }
 
-async function readOwner(env: Env, entityId: string): Promise<ReadRowResult> {
+/** null: it could not be asked. */
+async function readOwner(env: Env, entityId: string): Promise<ReadRowResult | null> {
   try {
     return (await sagaStub(env, entityId)?.readRow()) ?? { kind: 'not_found' };
   } catch (error) {
     logLine('reconciliation.owner_unread', { entity_id: entityId, error: errorText(error) });
-    return { kind: 'not_found' };
+    return null;
   }
 }
 

@@ -41,7 +41,9 @@ export const findingSchema = z
     found: sideSchema.nullable().openapi({ description: 'The other side.' }),
     money_in_doubt: minor,
     currency: z.string(),
-    confirmed: z.boolean().openapi({ description: 'False: the provider did not answer when it was asked again.' }),
+    confirmed: z
+      .boolean()
+      .openapi({ description: 'False: the provider, or an owner of ours, did not answer when it was asked again.' }),
   })
   .openapi('Finding');
 

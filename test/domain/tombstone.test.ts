@@ -185,6 +185,11 @@ describe('a tombstone', () => {
     const NOT_THERE = 'archive the row names an archive that does not have it';
     expect(whats({ row: archived(), runs: [run] })).toEqual([NOT_THERE]);
     expect(whats({ row: archived(), runs: [run], archiveStatus: null })).toEqual([NOT_THERE]);
+    for (const label of [{ first: 2 }, { last: 1 }, { createdAtMs: run.createdAtMs + 1 }]) {
+      expect(whats({ row, runs: [{ ...run, ...label }] })).toEqual([
+        `seal the run from ${label.first ?? 1} is not what its events say`,
+      ]);
+    }
     expect(whats({ row, runs: [{ ...run, events: '{' }] })).toEqual(['seal a run cannot be read: SyntaxError']);
     expect(whats(whole, START_MS, tombstone, 'pay_other')).toEqual(['S9 its tombstone is of another saga']);
   });

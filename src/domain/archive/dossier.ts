@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { countEvents, type EventRow } from '../audit/counters.ts';
 import { type Finding, Findings } from '../audit/finding.ts';
 import { groupIdOf } from '../events/envelope.ts';
+import { isOfItsEvents } from '../saga/publication.ts';
 import { logHashOf, rowHashOf, type Tombstone } from '../saga/tombstone.ts';
 
 const runSchema = z.object({
@@ -77,6 +78,10 @@ export function checkSaga({ row, runs }: ArchivedSaga, tombstone: Tombstone): re
   const events = runs.flatMap((run) => run.events);
   found.guard('seal', 'the log', () => {
     found.expect(logHashOf(events) === remains.logHash, 'seal', 'the log is not what its tombstone proves');
+    for (const { first, last, created_at_ms: createdAtMs, events: own } of runs) {
+      const isIts = isOfItsEvents({ first, last, createdAtMs }, own);
+      found.expect(isIts, 'seal', `the run from ${first} is not what its events say`);
+    }
   });
   return found.all;
 }

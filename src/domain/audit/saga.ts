@@ -8,7 +8,7 @@ import { InvariantError } from '../errors.ts';
 import { type Envelope, envelopeSchema } from '../events/envelope.ts';
 import { RECORD_ROW_RETENTION_MS } from '../limits.ts';
 import type { PaymentRow, RefundRow } from '../messages.ts';
-import { type Run, runsOf } from '../saga/publication.ts';
+import { isOfItsEvents, type Run, runsOf } from '../saga/publication.ts';
 import type { SagaData, SagaKind, SagaRecord } from '../saga/record.ts';
 import { SEALED_FORMAT, type StoredCommit, sealOf } from '../saga/seal.ts';
 import type { Saga } from '../saga/table.ts';
@@ -106,8 +106,12 @@ export function auditTombstone(
     return findings.all;
   }
   findings.guard('seal', 'a run', () => {
-    const events = runs.flatMap((run) => JSON.parse(run.events) as readonly unknown[]);
-    findings.expect(logHashOf(events) === remains.logHash, 'seal', 'the log is not what its tombstone proves');
+    const read = runs.map((run) => ({ run, events: JSON.parse(run.events) as readonly Envelope[] }));
+    const log = read.flatMap(({ events }) => events);
+    findings.expect(logHashOf(log) === remains.logHash, 'seal', 'the log is not what its tombstone proves');
+    for (const { run, events } of read) {
+      findings.expect(isOfItsEvents(run, events), 'seal', `the run from ${run.first} is not what its events say`);
+    }
   });
   return findings.all;
 }

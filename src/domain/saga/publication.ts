@@ -60,6 +60,18 @@ export function messagesOf(runs: readonly Run[]): Run[][] {
   return messages;
 }
 
+/** Whether the numbers and the time that the record keeps beside a run's events are what those say, as far as they say it. */
+export function isOfItsEvents(
+  { first, last, createdAtMs }: { readonly first: number; readonly last: number; readonly createdAtMs: number },
+  events: readonly { readonly timestamp?: string; readonly metadata?: { readonly sequence?: number } }[],
+): boolean {
+  const [oldest, newest] = [events[0], events.at(-1)];
+  const { sequence: oldestSequence = first } = oldest?.metadata ?? {};
+  const { sequence: newestSequence = last } = newest?.metadata ?? {};
+  const endedAtMs = newest?.timestamp === undefined ? createdAtMs : Date.parse(newest.timestamp);
+  return first === oldestSequence && last === newestSequence && createdAtMs === endedAtMs;
+}
+
 /** The closed runs made of these commits, in order; commits after the last closing one are left out. */
 export function runsOf(
   commits: readonly { readonly events: readonly Envelope[]; readonly closes: boolean; readonly runCost?: Spent }[],

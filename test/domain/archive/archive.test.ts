@@ -151,6 +151,11 @@ describe('a dossier', () => {
       [row.id, 'the row is not what its tombstone proves'],
     ]);
     expect(whats({ ...saga, runs: [run(0, 2)] })).toEqual([[row.id, 'the log is not what its tombstone proves']]);
+    for (const label of [{ first: 2 }, { last: 1 }, { created_at_ms: START_MS + 1 }]) {
+      expect(whats({ ...saga, runs: [{ ...run(0, 2), ...label }, run(2, events.length)] })).toEqual([
+        [row.id, `the run from ${label.first ?? 1} is not what its events say`],
+      ]);
+    }
     expect(whats({ ...saga, row: { ...saga.row, body: '' } })).toEqual([
       [row.id, 'the row cannot be read: SyntaxError'],
     ]);

@@ -1,12 +1,14 @@
 /**
- * Audits one object of the archive: that it is what its manifest says, that it has the rows that it was planned for, and that each
- * payment in it is what the tombstone in its own object proves. Reads only. Called by the walk.
+ * Audits one object of the archive: that it is what its manifest says, the record's and the one beside it, that it has the rows that it
+ * was planned for, and that each payment in it is what the tombstone in its own object proves. Reads only. Called by the walk.
  */
 
 import { dossiersOf, readShelved } from '../archiver/shelf.ts';
 import { checkSaga, countsOfRuns, sagasOf } from '../domain/archive/dossier.ts';
+import { type Manifest, manifestKeyOf } from '../domain/archive/manifest.ts';
 import { type Finding, Findings } from '../domain/audit/finding.ts';
 import { canonicalJson } from '../domain/canonical.ts';
+import { toTimestamp } from '../domain/events/envelope.ts';
 import { type Archive, archiveCounts, archivesAfter } from '../read-model/archives.ts';
 import { sagaStub } from '../stubs.ts';
 
@@ -24,7 +26,7 @@ export async function auditArchive(env: Env, afterId: number): Promise<ArchivePa
   if (archive.manifest === null) return { checked: { planned: 1 }, findings: [], lastId: archive.id };
   const where = `archive ${archive.objectKey}`;
   try {
-    const { lines, findings } = await contents(env, archive, where);
+    const { lines, findings } = await contents(env, archive, archive.manifest, where);
     return { checked: { archives: 1, lines }, findings, lastId: archive.id };
   } catch (error) {
     const what = `cannot be read: ${error instanceof Error ? error.message : 'unknown'}`;
@@ -32,10 +34,17 @@ export async function auditArchive(env: Env, afterId: number): Promise<ArchivePa
   }
 }
 
-async function contents(env: Env, archive: Archive, where: string) {
+async function contents(env: Env, archive: Archive, manifest: Manifest, where: string) {
   const found = new Findings(where);
-  if (archive.kind !== 'payments') {
-    const lines = archive.manifest === null ? [] : await readShelved(env.ARCHIVE, archive.manifest);
+  const { kind, object_key: objectKey, newest_at: newestAt } = manifest;
+  const isEntered =
+    kind === archive.kind && objectKey === archive.objectKey && newestAt === toTimestamp(archive.newestAtMs);
+  found.expect(isEntered, 'archive', 'is entered otherwise than its manifest says');
+  const beside = await (await env.ARCHIVE.get(manifestKeyOf(objectKey)))?.text();
+  const isBeside = beside !== undefined && canonicalJson(JSON.parse(beside)) === canonicalJson(manifest);
+  found.expect(isBeside, 'archive', 'has another manifest beside it, or none');
+  if (kind !== 'payments') {
+    const lines = await readShelved(env.ARCHIVE, manifest);
     found.expect(lines.length === archive.keys.length, 'archive', 'has another number of lines than was planned');
     return { lines: lines.length, findings: found.all };
   }

@@ -268,6 +268,39 @@ describe('payments', () => {
     expect(await walkFindings()).toEqual([]);
   });
 
+  test('are entered as their manifest says, which lies beside them: the auditor finds what differs', async () => {
+    await expired(await endedPayments([{}]));
+    await archivePayments(env, Date.now());
+    const [archive] = await archives();
+    if (archive?.manifest == null) throw new Error('not stored');
+    const where = `archive ${archive.objectKey}`;
+    // A time that was moved has the timelines deleted too soon, another name leads nobody to the object.
+    for (const [column, to] of [
+      ['newest_at_ms', archive.newestAtMs - DAY_MS],
+      ['object_key', `${archive.objectKey}x`],
+      ['kind', 'dead_letters'],
+    ] as const) {
+      const set = env.DB.prepare(`UPDATE archives SET ${column} = ?`);
+      const before = await env.DB.prepare(`SELECT ${column} AS was FROM archives`).first<string | number>('was');
+      await set.bind(to).run();
+      const what = 'is entered otherwise than its manifest says';
+      expect(await walkFindings()).toMatchObject([{ rule: 'archive', what }]);
+      await set.bind(before).run();
+    }
+    const beside = manifestKeyOf(archive.objectKey);
+    for (const damage of [
+      () => env.ARCHIVE.put(beside, JSON.stringify({ ...archive.manifest, bytes: 1 })),
+      () => env.ARCHIVE.delete(beside),
+    ]) {
+      await damage();
+      expect(await walkFindings()).toEqual([
+        { where, rule: 'archive', what: 'has another manifest beside it, or none' },
+      ]);
+    }
+    await env.ARCHIVE.put(beside, JSON.stringify(archive.manifest));
+    expect(await walkFindings()).toEqual([]);
+  });
+
   test('are not taken as written when R2 does not give back what it took', async () => {
     const ids = await endedPayments([{}]);
     await expired(ids);

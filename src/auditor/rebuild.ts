@@ -6,6 +6,7 @@
 import { SAGA_COMMITS_MAX, STORED_COMMITS_MAX } from '../domain/limits.ts';
 import type { PublicationPage } from '../domain/saga-rpc.ts';
 import type { WalletRpc } from '../domain/wallet-rpc.ts';
+import { awaitPassed } from '../read-model/archived-payments.ts';
 import { recordPublications } from '../read-model/record-publications.ts';
 import { enterWallets } from '../read-model/wallets.ts';
 import { asCalls, type Calls, sagaStub } from '../stubs.ts';
@@ -53,6 +54,7 @@ async function rebuildSaga(env: Env, id: string): Promise<number | null> {
     if (page.publication.runs.length > 0) await recordPublications(env.DB, [page.publication]);
     afterSequence = page.afterSequence;
   }
+  await awaitPassed(env.DB, id, Date.now());
   return runs;
 }
 

@@ -40,6 +40,21 @@ export async function dueWaiting(db: D1Database, nowMs: number, limit: number): 
   return due?.results ?? [];
 }
 
+/** Has a payment that the search passed before the record had it (again) looked at: nothing else would lead to it. */
+export async function awaitPassed(db: D1Database, id: string, nowMs: number): Promise<void> {
+  await db
+    .prepare(
+      `INSERT INTO archive_waiting (id, due_at_ms)
+       SELECT payments.id, ?2 FROM payments
+       JOIN archive_marks AS mark ON mark.merchant = payments.merchant AND mark.mode = payments.mode
+       WHERE payments.id = ?1 AND payments.archive_id IS NULL
+         AND (payments.created_at_ms, payments.id) <= (mark.created_at_ms, mark.id)
+       ON CONFLICT (id) DO NOTHING`,
+    )
+    .bind(id, nowMs)
+    .run();
+}
+
 /** One owner of payments that the search has not come to yet, made before `untilMs`; null: none has any. */
 export async function nextOwner(db: D1Database, untilMs: number): Promise<Scope | null> {
   return db

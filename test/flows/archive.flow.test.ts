@@ -220,6 +220,23 @@ describe('payments', () => {
     expect(await walkFindings()).toEqual([]);
   });
 
+  test('that the search has passed, and that were lost and rebuilt since, are archived when their time comes', async () => {
+    const [id = ''] = await endedPayments([{}]);
+    await paymentSagaStub(env, id)?.reserveRefund(SCOPE, 'ref_somebody', 100);
+    await atRest([id]);
+    moveClockTo(Date.now() + RETENTION_MS + DAY_MS);
+    expect(await archivePayments(env, Date.now())).toBe(0);
+    await env.DB.batch([env.DB.prepare('DELETE FROM payments'), env.DB.prepare('DELETE FROM events')]);
+    // What the record has lost is waited for no more.
+    moveClockTo(Date.now() + 2 * DAY_MS);
+    expect(await archivePayments(env, Date.now())).toBe(0);
+    expect(await rebuild(env, [id], [])).toMatchObject({ sagas: 1 });
+    await paymentSagaStub(env, id)?.settleRefund('ref_somebody', 'released');
+    moveClockTo(Date.now() + 2 * DAY_MS);
+    expect(await archivePayments(env, Date.now())).toBe(1);
+    expect(await archives()).toMatchObject([{ status: 'stored', keys: [id] }]);
+  });
+
   test('that have not ended are never archived', async () => {
     const [id = ''] = await endedPayments([{}]);
     // As one that ended a moment ago, and of which the record has not heard: were it asked, it would be empty.

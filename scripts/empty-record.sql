@@ -7,6 +7,11 @@ SELECT json(CASE WHEN EXISTS (
 ) THEN 'archive first' ELSE '0' END);
 SELECT json(CASE WHEN EXISTS (SELECT 1 FROM archives WHERE status = 'planned') THEN 'archive first' ELSE '0' END);
 
+-- What was notified of archived payments goes with their timelines: the archive has both, and what counts as trimmed is deleted by nobody else.
+DELETE FROM notifications WHERE group_id IN (
+  SELECT 'payment_' || id FROM payments WHERE archive_id IS NOT NULL
+  UNION ALL SELECT 'refund_' || id FROM refunds WHERE archive_id IS NOT NULL
+);
 UPDATE archives SET status = 'logs_trimmed', trim_number = (SELECT COALESCE(MAX(trim_number), 0) FROM archives) + id
 WHERE kind = 'payments' AND status = 'stored';
 DELETE FROM events;

@@ -371,15 +371,24 @@ describe('a record that is emptied and rebuilt', () => {
     await atRest([refund.id, refunded]);
     await drained();
     const view = await json(`/payments/${refunded}`);
+    const told = async (groupId: string, type: string) => {
+      const id = `orchestrator.notify.${type}.${groupId.slice(groupId.indexOf('_') + 1)}`;
+      await env.DB.prepare(`INSERT INTO notifications VALUES (?, ?, ?, '{}', 1)`).bind(id, type, groupId).run();
+    };
+    await told(`payment_${trimmed}`, 'payment_success');
+    await told(`refund_${refund.id}`, 'refund_success');
     await expired([trimmed, refund.id, refunded]);
     await archivePayments(env, Date.now());
     vi.useRealTimers();
     const [live = ''] = await endedPayments([{ amount: 6 }]);
+    await told(`payment_${live}`, 'payment_success');
     const before = await counters();
     await emptied();
     expect(await rebuild(env, [trimmed, refund.id, refunded, live], [])).toMatchObject({ sagas: 1 });
     expect(withoutCosts(await counters())).toEqual(withoutCosts(before));
     expect((await rowsOf('payments')).map(({ id }) => id)).toEqual([trimmed, refunded, live].sort());
+    // What was notified of archived ones is in the archive, and nothing would delete it here any more.
+    expect((await rowsOf('notifications')).map(({ group_id: groupId }) => groupId)).toEqual([`payment_${live}`]);
     expect(await json(`/payments/${refunded}`)).toEqual(view);
     expect(await walkFindings()).toEqual([]);
     // And the archiver goes on as if nothing had been.

@@ -7,6 +7,23 @@ SELECT json(CASE WHEN EXISTS (
 ) THEN 'archive first' ELSE '0' END);
 SELECT json(CASE WHEN EXISTS (SELECT 1 FROM archives WHERE status = 'planned') THEN 'archive first' ELSE '0' END);
 
+-- An object that comes to its end before the rebuild comes to it hands nothing over any more: what may is put aside, and the rebuild brings
+-- it back where its tombstone proves it. What was put aside before and is not back yet stays as it was.
+INSERT OR IGNORE INTO set_aside_events
+SELECT group_id, sequence_first, sequence_last, created_at_ms, events FROM events WHERE group_id IN (
+  SELECT 'payment_' || id FROM payments WHERE archive_id IS NULL AND created_at_ms < (unixepoch() - 27 * 86400) * 1000
+  UNION ALL SELECT 'refund_' || id FROM refunds WHERE archive_id IS NULL AND created_at_ms < (unixepoch() - 27 * 86400) * 1000
+);
+INSERT OR IGNORE INTO set_aside
+SELECT id, json_object('id', id, 'merchant', merchant, 'mode', mode, 'wallet_id', wallet_id, 'service_id', service_id, 'method', method,
+  'status', status, 'reference', reference, 'created_at_ms', created_at_ms, 'updated_at_ms', updated_at_ms, 'sequence', sequence,
+  'body', body, 'attention', attention)
+FROM payments WHERE archive_id IS NULL AND created_at_ms < (unixepoch() - 27 * 86400) * 1000;
+INSERT OR IGNORE INTO set_aside
+SELECT id, json_object('id', id, 'merchant', merchant, 'mode', mode, 'payment_id', payment_id, 'status', status,
+  'created_at_ms', created_at_ms, 'updated_at_ms', updated_at_ms, 'sequence', sequence, 'body', body, 'attention', attention)
+FROM refunds WHERE archive_id IS NULL AND created_at_ms < (unixepoch() - 27 * 86400) * 1000;
+
 -- What was notified of archived payments goes with their timelines: the archive has both, and what counts as trimmed is deleted by nobody else.
 DELETE FROM notifications WHERE group_id IN (
   SELECT 'payment_' || id FROM payments WHERE archive_id IS NOT NULL

@@ -1,15 +1,23 @@
 /**
  * Rebuilds the record (D1) from the objects: each saga hands over all its closed runs and its row again, each wallet its row
  * of the directory. Every write is the consumers' own and idempotent: what is there already stays, counters move only for
- * runs that are new, so a record of any state, an empty one too, ends up complete. Called by POST /ops/rebuild.
+ * runs that are new, so a record of any state, an empty one too, ends up complete. What became a tombstone since the record was emptied
+ * is brought back from what was put aside then. Called by POST /ops/rebuild.
  */
+import { checkSaga } from '../domain/archive/dossier.ts';
+import { groupIdOf } from '../domain/events/envelope.ts';
 import { SAGA_COMMITS_MAX, STORED_COMMITS_MAX } from '../domain/limits.ts';
+import { publicationSchema } from '../domain/messages.ts';
+import { messagesOf, type Run } from '../domain/saga/publication.ts';
 import type { PublicationPage } from '../domain/saga-rpc.ts';
 import type { WalletRpc } from '../domain/wallet-rpc.ts';
 import { awaitPassed } from '../read-model/archived-payments.ts';
 import { recordPublications } from '../read-model/record-publications.ts';
+import { dropSetAside, readSetAside } from '../read-model/set-aside.ts';
 import { enterWallets } from '../read-model/wallets.ts';
 import { asCalls, type Calls, sagaStub } from '../stubs.ts';
+import { logLine } from '../telemetry/log.ts';
+import { tableOf } from './sagas.ts';
 
 export interface Rebuilt {
   readonly sagas: number;
@@ -48,14 +56,38 @@ async function rebuildSaga(env: Env, id: string): Promise<number | null> {
   let runs: number | null = null;
   for (let read = 0; afterSequence !== null && read < SAGA_COMMITS_MAX; read += STORED_COMMITS_MAX) {
     const page: PublicationPage | null = (await sagaStub(env, id)?.publication(afterSequence)) ?? null;
-    if (page === null) return null;
+    if (page === null) return bringBack(env, id);
     runs = (runs ?? 0) + page.publication.runs.length;
     // A saga that has closed no run yet has no row in the record either.
     if (page.publication.runs.length > 0) await recordPublications(env.DB, [page.publication]);
     afterSequence = page.afterSequence;
   }
+  if (runs !== null && runs > 0) await dropSetAside(env.DB, id);
   await awaitPassed(env.DB, id, Date.now());
   return runs;
+}
+
+/**
+ * The runs of a saga that came to its end after the record was emptied: its object has none any more, and proves those that were put aside.
+ * What it does not prove stays aside, for a person to see. Null: there are none.
+ */
+async function bringBack(env: Env, id: string): Promise<number | null> {
+  const { tombstone = null } = (await sagaStub(env, id)?.storedCommits(0)) ?? {};
+  const aside = tombstone === null ? null : await readSetAside(env.DB, id, tombstone);
+  if (tombstone === null || aside === null || aside.runs.length === 0) return null;
+  const [finding] = checkSaga(aside, tombstone);
+  if (finding !== undefined) {
+    logLine('rebuild.refused', { entity_id: id, reason: finding.what, alert: true });
+    return null;
+  }
+  const row = tableOf(id) === 'payments' ? { payment: aside.row } : { refund: aside.row };
+  for (const runs of messagesOf(aside.runs as unknown as readonly Run[])) {
+    const publication = { kind: 'publication', group_id: groupIdOf(id), ...row, runs };
+    await recordPublications(env.DB, [publicationSchema.parse(publication)]);
+  }
+  await dropSetAside(env.DB, id);
+  await awaitPassed(env.DB, id, Date.now());
+  return aside.runs.length;
 }
 
 async function rebuildWallet(env: Env, objectId: string): Promise<boolean> {

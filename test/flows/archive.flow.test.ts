@@ -41,7 +41,16 @@ beforeEach(async () => {
 afterEach(async () => {
   vi.useRealTimers();
   // What a test leaves must not be archived with the next one's: all of the record goes, and what is left in objects is nobody's.
-  const tables = [...TABLES, 'archives', 'archive_marks', 'archive_waiting', 'archive_leases', 'metric_counters'];
+  const tables = [
+    ...TABLES,
+    'set_aside',
+    'set_aside_events',
+    'archives',
+    'archive_marks',
+    'archive_waiting',
+    'archive_leases',
+    'metric_counters',
+  ];
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)));
   const { objects } = await env.ARCHIVE.list();
   await env.ARCHIVE.delete(objects.map(({ key }) => key));
@@ -357,8 +366,8 @@ describe('payments', () => {
 
 describe('a record that is emptied and rebuilt', () => {
   /** What `wrangler d1 execute --file` does. */
-  async function emptied(): Promise<void> {
-    const statements = emptyRecord
+  async function emptied(sql = emptyRecord): Promise<void> {
+    const statements = sql
       .replaceAll(/^--.*$/gm, '')
       .split(';')
       .filter((statement) => statement.trim() !== '');
@@ -396,6 +405,41 @@ describe('a record that is emptied and rebuilt', () => {
     expect(await archivePayments(env, Date.now())).toBe(1);
     expect((await archives()).map(({ keys }) => keys.length)).toEqual([2, 1]);
     expect(await walkFindings()).toEqual([]);
+  });
+
+  /** As it does of what is old enough to end any day. */
+  const OF_OLD_ONES = emptyRecord.replaceAll('- 27 * 86400', '+ 86400');
+  const aside = async () =>
+    (await env.DB.prepare('SELECT id FROM set_aside UNION ALL SELECT group_id FROM set_aside_events').all()).results;
+
+  test('has what came to its end before it was handed over, and nothing is left aside', async () => {
+    const [ended = '', live = ''] = await endedPayments([{ amount: 30 }, { amount: 40 }]);
+    const refund = await refundOf(ended, { amount: 4 });
+    await atRest([refund.id, ended]);
+    await drained();
+    const before = await record();
+    const countersBefore = await counters();
+    await emptied(OF_OLD_ONES);
+    expect(await rowsOf('payments')).toEqual([]);
+    await expired([refund.id, ended]);
+    expect(await rebuild(env, [ended, refund.id, live], [])).toMatchObject({ sagas: 3, empty: [] });
+    expect(await record()).toEqual(before);
+    expect(withoutCosts(await counters())).toEqual(withoutCosts(countersBefore));
+    expect(await walkFindings()).toEqual([]);
+    expect(await aside()).toEqual([]);
+    expect(await rebuild(env, [ended], [])).toMatchObject({ sagas: 0, empty: [ended] });
+  });
+
+  test('emptied twice keeps what it had the first time, and takes back nothing that a tombstone does not prove', async () => {
+    const [whole = '', edited = ''] = await endedPayments([{ amount: 30 }, { amount: 40 }]);
+    const before = await rowsOf('payments');
+    await env.DB.prepare(`UPDATE payments SET reference = 'x' WHERE id = ?`).bind(edited).run();
+    await emptied(OF_OLD_ONES);
+    await expired([whole, edited]);
+    await emptied(OF_OLD_ONES);
+    expect(await rebuild(env, [whole, edited], [])).toMatchObject({ sagas: 1, empty: [edited] });
+    expect(await rowsOf('payments')).toEqual(before.filter(({ id }) => id === whole));
+    expect(await aside()).toContainEqual({ id: edited });
   });
 
   test('is not emptied while something old is not archived', async () => {

@@ -44,7 +44,7 @@ const tombstoneSchema = z.object({
     .nullable(),
 });
 
-const sagaSchema = z.object({ row: sagaRowSchema, runs: z.array(runSchema), tombstone: tombstoneSchema });
+export const sagaSchema = z.object({ row: sagaRowSchema, runs: z.array(runSchema), tombstone: tombstoneSchema });
 
 export const dossierSchema = z.object({
   format: z.literal(1),

@@ -112,8 +112,11 @@ export const DEAD_LETTERS_REDRIVE_MAX = 100;
 export const REFUNDS_IN_FORCE_MAX = 99;
 /** With those that came to nothing: the payment keeps them all, in each of its commits (decision 0079). */
 export const REFUNDS_PER_PAYMENT_MAX = 500;
-/** Of runs in one message to the record, which is at most 128 KB with the row (https://developers.cloudflare.com/queues/platform/limits/). */
-export const PUBLICATION_RUNS_BYTES_MAX = 64_000;
+/**
+ * Of runs in one message to the record, which is at most 128 KB with the row (https://developers.cloudflare.com/queues/platform/limits/). A
+ * row is up to 77 KB: metadata of control characters, each six bytes of a request and seven here.
+ */
+export const PUBLICATION_RUNS_BYTES_MAX = 48_000;
 
 /** Endpoints of one merchant in one mode: each notification costs a call to each of them that asks for it. */
 export const WEBHOOK_ENDPOINTS_MAX = 16;

@@ -3,8 +3,10 @@ import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 import * as limits from '../../src/domain/limits.ts';
 import { addMinor } from '../../src/domain/money.ts';
+import { paymentRow } from '../../src/domain/payment-view.ts';
 import { SAGA_POLICIES } from '../../src/domain/saga/policy.ts';
 import { WEBHOOK_POLICIES } from '../../src/domain/webhook-policy.ts';
+import { SagaDriver } from '../support/saga.ts';
 
 const LIMITS = new Map<string, unknown>(Object.entries(limits));
 
@@ -35,6 +37,26 @@ describe('limits fit each other', () => {
   test('the largest balance takes no more, although the sum would be rounded', () => {
     expect(Number.isSafeInteger(2 * limits.AMOUNT_MINOR_MAX)).toBe(false);
     expect(addMinor(limits.AMOUNT_MINOR_MAX, limits.AMOUNT_MINOR_MAX)).toBeNull();
+  });
+
+  test('a message to the record holds the largest row that a request can make, and runs beside it', () => {
+    // Twenty keys of control characters, which JSON writes as six bytes each: all that fits into a body.
+    const value = (n: number) => String(n).padStart(limits.METADATA_KEY_LENGTH_MAX, '\u0001');
+    const metadata = Object.fromEntries(
+      Array.from({ length: limits.METADATA_KEYS_MAX }, (_, n) => [
+        value(n),
+        '\u0001'.repeat(limits.METADATA_VALUE_LENGTH_MAX),
+      ]),
+    );
+    const bytesOf = (json: unknown) => new TextEncoder().encode(JSON.stringify(json)).length;
+    expect(bytesOf({ metadata })).toBeLessThan(limits.BODY_BYTES_MAX);
+    const request = { ...new SagaDriver().saga.data.request, metadata };
+    const { saga } = new SagaDriver();
+    const payment = paymentRow({ ...saga, data: { ...saga.data, request } });
+    const run = { first: 1, last: 1, events: ['x'.repeat(limits.PUBLICATION_RUNS_BYTES_MAX)] };
+    expect(bytesOf({ kind: 'publication', group_id: `payment_${payment.id}`, payment, runs: [run] })).toBeLessThan(
+      128_000,
+    );
   });
 
   test.each(['live', 'sandbox'] as const)('a hold outlives every window of a %s saga', (mode) => {

@@ -8,7 +8,7 @@ import { checkSaga } from '../domain/archive/dossier.ts';
 import { groupIdOf } from '../domain/events/envelope.ts';
 import { SAGA_COMMITS_MAX, STORED_COMMITS_MAX } from '../domain/limits.ts';
 import { publicationSchema } from '../domain/messages.ts';
-import { messagesOf, type Run } from '../domain/saga/publication.ts';
+import { messagesOf } from '../domain/saga/publication.ts';
 import type { PublicationPage } from '../domain/saga-rpc.ts';
 import type { WalletRpc } from '../domain/wallet-rpc.ts';
 import { awaitPassed } from '../read-model/archived-payments.ts';
@@ -81,7 +81,7 @@ async function bringBack(env: Env, id: string): Promise<number | null> {
     return null;
   }
   const row = tableOf(id) === 'payments' ? { payment: aside.row } : { refund: aside.row };
-  for (const runs of messagesOf(aside.runs as unknown as readonly Run[])) {
+  for (const runs of messagesOf(aside.runs)) {
     const publication = { kind: 'publication', group_id: groupIdOf(id), ...row, runs };
     await recordPublications(env.DB, [publicationSchema.parse(publication)]);
   }

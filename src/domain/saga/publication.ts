@@ -43,9 +43,9 @@ function isUnsettled(event: Envelope): boolean {
 }
 
 /** Runs in order, as messages of bounded size: each has as many as fit, and one at the least. */
-export function messagesOf(runs: readonly Run[]): Run[][] {
+export function messagesOf<Each>(runs: readonly Each[]): Each[][] {
   if (runs.length < 2) return runs.length === 0 ? [] : [[...runs]];
-  const messages: Run[][] = [];
+  const messages: Each[][] = [];
   let bytes = 0;
   for (const run of runs) {
     const size = new TextEncoder().encode(JSON.stringify(run)).length;

@@ -69,7 +69,7 @@ const INTERNAL_SUFFIXES: readonly string[] = [
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 /**
- * Checks, in order: length → is a URL → no credentials → no fragment → (sandbox only: this machine, and nothing more is
+ * Checks, in order: length, as it came → is a URL → length, as it is written and judged again → no credentials → no fragment → (sandbox only: this machine, and nothing more is
  * asked of it) → https → not an IP address → a name with a domain → not an internal one → port.
  * The parser has made one form of every way to write a host by then: `0x7f.1`, `2130706433`, `①②⑦.⓪.⓪.①` and `%3127.0.0.1` are
  * `127.0.0.1`, and an IPv4 address inside an IPv6 one is in brackets (https://url.spec.whatwg.org/#host-parsing).
@@ -78,6 +78,8 @@ export function checkWebhookUrl(text: string, mode: 'sandbox' | 'live'): Webhook
   if (text.length > WEBHOOK_URL_LENGTH_MAX) return refused('too_long');
   const url = parse(text);
   if (url === null) return refused('not_a_url');
+  // Written with escapes it can be several times as long; stored so, every attempt would be refused for it.
+  if (url.href.length > WEBHOOK_URL_LENGTH_MAX) return refused('too_long');
   if (url.username !== '' || url.password !== '') return refused('credentials');
   if (url.hash !== '') return refused('fragment');
   const host = url.hostname.replace(/\.$/, '');

@@ -11,6 +11,8 @@ const REFUSED: readonly (readonly [url: string, reason: WebhookUrlRefusal])[] = 
   ['https://256.1.1.1/', 'not_a_url'],
   ['https://1.2.3.4.5/', 'not_a_url'],
   [`https://shop.io/${'x'.repeat(WEBHOOK_URL_LENGTH_MAX)}`, 'too_long'],
+  // Within the limit as it came, above it as it is written: `%C3%A9` for each.
+  [`https://shop.io/${'é'.repeat(WEBHOOK_URL_LENGTH_MAX / 4)}`, 'too_long'],
   // Schemes.
   ['http://shop.io/hooks', 'scheme'],
   ['ftp://shop.io/', 'scheme'],
@@ -153,6 +155,8 @@ describe.each(['sandbox', 'live'] as const)('in %s mode', (mode) => {
 
   test.each(TAKEN)('%j is taken, and written in one way', (url, written) => {
     expect(checkWebhookUrl(url, mode)).toEqual({ ok: true, url: written });
+    // It is judged anew before each attempt, as it is written.
+    expect(checkWebhookUrl(written, mode)).toEqual({ ok: true, url: written });
   });
 });
 

@@ -6,7 +6,7 @@
 import { readConfig } from '../src/config.ts';
 import type { Spent } from '../src/domain/cost/spent.ts';
 import type { Event } from '../src/domain/events/decode.ts';
-import type { Envelope } from '../src/domain/events/envelope.ts';
+import { type Envelope, groupIdOf } from '../src/domain/events/envelope.ts';
 import { type NotifyType, WEBHOOK_EVENT_OF } from '../src/domain/webhook.ts';
 import { type DirectoryEntry, directoryOf } from '../src/read-model/webhook-endpoints.ts';
 
@@ -35,9 +35,11 @@ export async function audiencesOf(
   const isMailed = result.ok && result.config.email !== undefined;
   const audiences = commands.map(({ event_type: type, metadata }) => {
     const endpoints = entries.filter(
-      ({ scope, events }) =>
+      ({ id, scope, events }) =>
         scope.merchant === metadata.merchant &&
         scope.mode === metadata.mode &&
+        // Of its own disabling an endpoint tells the others: it may be enabled again by the time that this is told.
+        groupIdOf(id) !== metadata.message_group_id &&
         (events === null || events.includes(WEBHOOK_EVENT_OF[type])),
     );
     return { endpoints, isEmpty: endpoints.length === 0 && !isMailed };

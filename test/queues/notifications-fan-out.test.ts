@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { consumeNotifications } from '../../queues/notifications.ts';
+import { groupIdOf } from '../../src/domain/events/envelope.ts';
 import { webhookEndpointId } from '../../src/domain/webhook.ts';
 import type { Notification } from '../../src/domain/webhook-delivery.ts';
 import { enterEndpoint, strikeEndpoint } from '../../src/read-model/webhook-endpoints.ts';
@@ -19,6 +20,7 @@ afterEach(async () => {
 /** An environment whose endpoints write down what they are given; BROKEN throws, as long as `broken()` says so. */
 function withEndpoints(broken: () => boolean) {
   const given = new Map<string, (readonly Notification[])[]>();
+  const acknowledged: string[] = [];
   const WEBHOOK_ENDPOINT = {
     getByName: (name: string) => ({
       accept: async (notifications: readonly Notification[]) => {
@@ -27,9 +29,11 @@ function withEndpoints(broken: () => boolean) {
         given.set(id, [...(given.get(id) ?? []), notifications]);
         return { kind: 'accepted' };
       },
+      read: async () => ({ kind: 'found', endpoint: { id: name.split('|').at(-1), status: 'enabled' } }),
+      acknowledgeNotice: async (effectId: string) => void acknowledged.push(effectId),
     }),
   };
-  return { given, env: { ...env, WEBHOOK_ENDPOINT } as unknown as Env };
+  return { acknowledged, given, env: { ...env, WEBHOOK_ENDPOINT } as unknown as Env };
 }
 
 async function completed(): Promise<string> {
@@ -79,6 +83,30 @@ describe('the fan-out', () => {
     expect([...given.keys()]).toEqual([WHOLE]);
     expect(given.get(WHOLE)?.flat()).toHaveLength(1);
     await strikeEndpoint(env.DB, others, BROKEN);
+  });
+
+  test('of a disabling is to the other endpoints, also where the one that tells of itself has been enabled again', async () => {
+    const type = 'orchestrator.notify.webhook_endpoint_disabled';
+    const example = message(type, WHOLE);
+    const effectId = `${type}.${WHOLE}.1`;
+    const notice = {
+      ...example,
+      payload: { endpoint_id: WHOLE, reason: 'failing' },
+      metadata: {
+        ...example.metadata,
+        ...SCOPE,
+        message_group_id: groupIdOf(WHOLE),
+        message_deduplication_id: effectId,
+      },
+    };
+    await enterEndpoint(env.DB, { id: WHOLE, scope: SCOPE, events: null }, 0);
+    const alone = withEndpoints(() => false);
+    expect((await deliver(consumeNotifications, QUEUE, [notice], alone.env)).acked).toEqual(['m1']);
+    expect(alone).toMatchObject({ given: new Map(), acknowledged: [effectId] });
+    await enterEndpoint(env.DB, { id: BROKEN, scope: SCOPE, events: null }, 0);
+    const { given, env: testEnv } = withEndpoints(() => false);
+    expect((await deliver(consumeNotifications, QUEUE, [notice], testEnv)).acked).toEqual(['m1']);
+    expect([...given.keys()]).toEqual([BROKEN]);
   });
 
   test('of what has no owner any more is nothing, and the message is done', async () => {

@@ -1,6 +1,6 @@
 /**
  * Follows a saga's timeline live: server-sent events over `fetch`, resumed with Last-Event-ID whenever the stream is cut, until
- * the API says that nothing more will come. Called by the payment's view.
+ * the API says that nothing more will come. Called by the views of payments and refunds.
  */
 import { EventStreamParser } from '../../../client/src/event-stream.ts';
 import type { Envelope } from '../../../src/domain/events/envelope.ts';
@@ -8,6 +8,8 @@ import { ApiError, request } from './client.ts';
 
 const RECONNECT_FIRST_MS = 1_000;
 const RECONNECT_MAX_MS = 15_000;
+/** The service says that it is still there every 15 s: three times unheard, and the connection is gone, whatever the network says. */
+const SILENCE_MAX_MS = 45_000;
 
 export type FollowState = 'connecting' | 'live' | 'ended' | 'interrupted';
 
@@ -43,10 +45,33 @@ export async function follow(path: string, follower: Follower, signal: AbortSign
   }
 }
 
+/** By a reader: not every browser goes through a stream with `for await`. @throws what cut it, or that it was silent for too long. */
 async function* eventsOf(body: ReadableStream<Uint8Array>) {
   const parser = new EventStreamParser();
   const decoder = new TextDecoder();
-  for await (const bytes of body) yield* parser.push(decoder.decode(bytes, { stream: true }));
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await heard(reader.read());
+      if (done) return;
+      yield* parser.push(decoder.decode(value, { stream: true }));
+    }
+  } finally {
+    // Whoever stops listening in the middle frees the connection; one that is cut has nothing to free.
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+async function heard<Read>(read: Promise<Read>): Promise<Read> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the stream is silent')), SILENCE_MAX_MS);
+  });
+  try {
+    return await Promise.race([read, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -72,3 +72,20 @@ test('a browser whose streams know no `for await` is told all the same', async (
   await following;
   expect({ heard, states }).toEqual({ heard: [1], states: ['connecting', 'live', 'ended'] });
 });
+
+test('of a timeline past its retention there is no stream: what the record has is read, page by page', async () => {
+  const archived = Response.json({ code: 'record_archived', detail: 'Archived.' }, { status: 410 });
+  const page = (sequence: number, next: string | null) =>
+    Response.json({ object: 'list', data: [{ metadata: { sequence } }], next_cursor: next });
+  const { following, paths, heard, states } = await followed(archived, page(1, 'c1'), page(2, null));
+  await following;
+  expect({ heard, states }).toEqual({ heard: [1, 2], states: ['connecting', 'ended'] });
+  expect(paths).toEqual(['', '?after=0', '?cursor=c1'].map((query) => `/payments/pay_1/events${query}`));
+});
+
+test('what the record has no more is refused, and not asked for again', async () => {
+  const archived = () => Response.json({ code: 'record_archived', detail: 'Archived.' }, { status: 410 });
+  const { following, paths, heard } = await followed(archived(), archived());
+  await expect(following).rejects.toMatchObject({ code: 'record_archived' });
+  expect({ asked: paths.length, heard }).toEqual({ asked: 2, heard: [] });
+});

@@ -74,6 +74,10 @@ function viewsOf(
   ];
 }
 
+function refusal(status: number, code: string, detail: string) {
+  return { status, contentType: 'application/problem+json', body: JSON.stringify({ code, detail, status }) };
+}
+
 /** Fills in who and why, and submits; answers what the dialog then says. */
 async function operate({ page }: ConsolePage, verb: string): Promise<string> {
   const dialog = page.getByRole('dialog');
@@ -256,6 +260,25 @@ describe('a timeline', () => {
   });
 });
 
+describe('a timeline that has ended', () => {
+  test('and is past its retention is read from the record, and asks nobody for anything', async () => {
+    const console = await show();
+    const { page, world: shown } = console;
+    await page.route('**/ops/sagas/*', (route) =>
+      route.fulfill(refusal(404, 'not_found', 'There is no such resource.')),
+    );
+    await page.route('**/events', (route) =>
+      route.request().headers().accept === 'text/event-stream'
+        ? route.fulfill(refusal(410, 'record_archived', 'It has been archived.'))
+        : route.continue(),
+    );
+    await console.open(`/payments/${shown.payments.completed}`, 'Payment');
+    await page.getByText('Complete: nothing more will come.').waitFor();
+    await page.getByRole('group', { name: 'Steps', exact: true }).getByText('DEBITED').waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+});
+
 describe('a wallet', () => {
   test('is found in the directory, with its balances, ledger and payments', async () => {
     const console = await show();
@@ -377,11 +400,6 @@ describe('the key', () => {
     const console = await show();
     const { page, world: shown } = console;
     const sent = new Set<string | undefined>();
-    const refusal = (status: number, code: string, detail: string) => ({
-      status,
-      contentType: 'application/problem+json',
-      body: JSON.stringify({ code, detail, status }),
-    });
     await page.route(/\/(?:ops|payments|refunds|wallets)\b/, (route) => {
       const { authorization } = route.request().headers();
       sent.add(authorization);

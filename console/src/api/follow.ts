@@ -4,7 +4,8 @@
  */
 import { EventStreamParser } from '../../../client/src/event-stream.ts';
 import type { Envelope } from '../../../src/domain/events/envelope.ts';
-import { ApiError, request } from './client.ts';
+import { ApiError, api, pathOf, request } from './client.ts';
+import type { List } from './types.ts';
 
 const RECONNECT_FIRST_MS = 1_000;
 const RECONNECT_MAX_MS = 15_000;
@@ -18,7 +19,10 @@ export interface Follower {
   readonly onState: (state: FollowState) => void;
 }
 
-/** Resolves when the timeline has ended or `signal` aborts. @throws ApiError when the API refuses (it is not asked again). */
+/**
+ * Past its retention, of which there is no stream: what the record has of it. Resolves when the timeline has ended or `signal` aborts.
+ * @throws ApiError when the API refuses (it is not asked again).
+ */
 export async function follow(path: string, follower: Follower, signal: AbortSignal): Promise<void> {
   let lastId = '0';
   let waitMs = RECONNECT_FIRST_MS;
@@ -37,11 +41,24 @@ export async function follow(path: string, follower: Follower, signal: AbortSign
       }
     } catch (error) {
       if (signal.aborted) return;
+      if (error instanceof ApiError && error.code === 'record_archived')
+        return readRecorded(path, follower, signal, lastId);
       if (error instanceof ApiError && error.status >= 400 && error.status < 500) throw error;
       follower.onState('interrupted');
     }
     await pause(waitMs, signal);
     waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS);
+  }
+}
+
+/** @throws ApiError: the record may have it no more, either. */
+async function readRecorded(path: string, follower: Follower, signal: AbortSignal, after: string): Promise<void> {
+  let query: Readonly<Record<string, string>> = { after };
+  for (;;) {
+    const page = await api<List<Envelope>>(pathOf(path, query), { signal });
+    for (const event of page.data) follower.onEvent(event);
+    if (page.next_cursor === null) return follower.onState('ended');
+    query = { cursor: page.next_cursor };
   }
 }
 

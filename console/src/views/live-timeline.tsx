@@ -35,7 +35,7 @@ export function LiveTimeline({ path, noun, onChange }: LiveProps) {
         title="Timeline"
         actions={
           <span role="status" className="subtle">
-            {SAYS[state]}
+            {error === null && SAYS[state]}
           </span>
         }
       >

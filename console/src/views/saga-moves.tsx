@@ -30,11 +30,13 @@ export function SagaMoves({ id, version, onMoved }: MovesProps) {
     reload();
     onMoved();
   };
-  if (error !== null) return <Problem error={error} onRetry={reload} />;
-  if (saga === null) return null;
+  // One that is past its retention takes no moves, and of one that is not there its view says so.
+  const problem = error === null || error.status === 404 ? null : <Problem error={error} onRetry={reload} />;
+  if (saga === null) return problem;
   const { attention } = saga;
   return (
     <>
+      {problem}
       {attention !== null && (
         <Section title="A person is needed">
           <Banner variant="alert" title={words(attention.reason)} description={attention.says} />

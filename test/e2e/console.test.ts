@@ -186,6 +186,33 @@ describe('payments', () => {
   });
 });
 
+describe('a key that sees sagas and no payments', () => {
+  test('has a saga that needs a person, what it is of, and its moves', async () => {
+    const console = await show();
+    const { page, world: shown } = console;
+    await page.route(/\/(?:payments|refunds)\b/, (route) =>
+      route.fulfill(refusal(403, 'forbidden', 'The API key lacks: payments:read.')),
+    );
+    const attention = {
+      reason: 'compensation_failed',
+      says: 'It was not undone.',
+      moves: { retry: true, resolve: [] },
+    };
+    await page.route('**/ops/sagas/*', async (route) =>
+      route.fulfill({ json: { ...(await (await route.fetch()).json()), attention } }),
+    );
+    for (const [address, heading, id] of [
+      [`/payments/${shown.payments.completed}`, 'Payment', shown.payments.completed],
+      [`/refunds/${shown.refundId}`, 'Refund', shown.refundId],
+    ] as const) {
+      await console.open(address, heading);
+      await page.getByRole('heading', { level: 2, name: id }).waitFor();
+      await page.getByRole('button', { name: 'Retry…' }).waitFor();
+      await page.getByRole('alert').getByText('The API key lacks: payments:read.').waitFor();
+    }
+  });
+});
+
 describe('a timeline', () => {
   const steps = (page: ConsolePage['page']): Promise<string[]> =>
     page.getByRole('group', { name: 'Steps', exact: true }).getByRole('row').allInnerTexts();

@@ -1,6 +1,6 @@
 /** One payment: its timeline as a picture and as a table, both live; what a person may do; its refunds. */
 import { useApi, usePages } from '../api/hooks.ts';
-import type { PaymentView as Payment, RefundView as Refund } from '../api/types.ts';
+import type { PaymentView as Payment, RefundView as Refund, Saga } from '../api/types.ts';
 import { type Column, PagedTable } from '../components/data-table.tsx';
 import { Facts, Page, Section } from '../components/page.tsx';
 import { Loadable } from '../components/states.tsx';
@@ -8,7 +8,7 @@ import { IdLink, Money, Status, When } from '../components/values.tsx';
 import { words } from '../format.ts';
 import { addressOf } from '../router.ts';
 import { LiveTimeline } from './live-timeline.tsx';
-import { SagaMoves } from './saga-moves.tsx';
+import { SagaMoves, useSaga } from './saga-moves.tsx';
 
 const REFUND_COLUMNS: readonly Column<Refund>[] = [
   {
@@ -27,7 +27,10 @@ const REFUND_COLUMNS: readonly Column<Refund>[] = [
 
 export function PaymentView({ id }: { id: string }) {
   const payment = useApi<Payment>(`/payments/${encodeURIComponent(id)}`);
+  const saga = useSaga(id, payment.data?.updated_at);
   const refunds = usePages<Refund>(`/refunds?payment_id=${encodeURIComponent(id)}`);
+  // A key may see sagas, and no payments: what its payment is, the saga says too.
+  const shown = payment.data ?? saga.data?.payment ?? null;
   const reload = (): void => {
     payment.reload();
     refunds.reload();
@@ -35,12 +38,16 @@ export function PaymentView({ id }: { id: string }) {
   return (
     <Page title="Payment">
       <Loadable what="payment" {...payment}>
+        {shown !== null && (
+          <>
+            <Section title={shown.id}>
+              <PaymentFacts payment={shown} />
+            </Section>
+            <SagaMoves id={id} saga={saga} onMoved={reload} />
+          </>
+        )}
         {payment.data !== null && (
           <>
-            <Section title={payment.data.id}>
-              <PaymentFacts payment={payment.data} />
-            </Section>
-            <SagaMoves id={id} version={payment.data.updated_at} onMoved={reload} />
             <LiveTimeline
               path={`/payments/${encodeURIComponent(id)}/events`}
               noun="payment"
@@ -62,7 +69,7 @@ export function PaymentView({ id }: { id: string }) {
   );
 }
 
-function PaymentFacts({ payment }: { payment: Payment }) {
+function PaymentFacts({ payment }: { payment: NonNullable<Saga['payment']> }) {
   const { failure } = payment;
   return (
     <Facts

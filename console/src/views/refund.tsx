@@ -6,32 +6,37 @@ import { Loadable } from '../components/states.tsx';
 import { IdLink, Money, Status, When } from '../components/values.tsx';
 import { words } from '../format.ts';
 import { LiveTimeline } from './live-timeline.tsx';
-import { SagaMoves } from './saga-moves.tsx';
+import { SagaMoves, useSaga } from './saga-moves.tsx';
 
 export function RefundView({ id }: { id: string }) {
   const refund = useApi<Refund>(`/refunds/${encodeURIComponent(id)}`);
+  const saga = useSaga(id, refund.data?.updated_at);
+  // A key may see sagas, and no refunds: what its refund is, the saga says too.
+  const shown = refund.data ?? saga.data?.refund ?? null;
   return (
     <Page title="Refund">
       <Loadable what="refund" {...refund}>
-        {refund.data !== null && (
+        {shown !== null && (
           <>
-            <Section title={refund.data.id}>
+            <Section title={shown.id}>
               <Facts
                 facts={[
-                  ['Status', <Status key="status" value={refund.data.status} />],
-                  ['State', words(refund.data.saga_state)],
-                  ['Amount', <Money key="amount" amount={refund.data.amount} currency={refund.data.currency} />],
-                  ['Payment', <IdLink key="payment" view="payments" id={refund.data.payment_id} />],
-                  ['Reason', refund.data.reason],
-                  ['Provider', refund.data.provider],
-                  ['Failure', refund.data.failure?.message],
-                  ['Made', <When key="made" at={refund.data.created_at} />],
+                  ['Status', <Status key="status" value={shown.status} />],
+                  ['State', words(shown.saga_state)],
+                  ['Amount', <Money key="amount" amount={shown.amount} currency={shown.currency} />],
+                  ['Payment', <IdLink key="payment" view="payments" id={shown.payment_id} />],
+                  ['Reason', shown.reason],
+                  ['Provider', shown.provider],
+                  ['Failure', shown.failure?.message],
+                  ['Made', <When key="made" at={shown.created_at} />],
                 ]}
               />
             </Section>
-            <SagaMoves id={id} version={refund.data.updated_at} onMoved={refund.reload} />
-            <LiveTimeline path={`/refunds/${encodeURIComponent(id)}/events`} noun="refund" onChange={refund.reload} />
+            <SagaMoves id={id} saga={saga} onMoved={refund.reload} />
           </>
+        )}
+        {refund.data !== null && (
+          <LiveTimeline path={`/refunds/${encodeURIComponent(id)}/events`} noun="refund" onChange={refund.reload} />
         )}
       </Loadable>
     </Page>

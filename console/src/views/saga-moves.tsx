@@ -3,7 +3,7 @@ import { Banner } from '@cloudflare/kumo/components/banner';
 import { Button } from '@cloudflare/kumo/components/button';
 import { useEffect, useState } from 'react';
 import { api } from '../api/client.ts';
-import { useApi } from '../api/hooks.ts';
+import { type Loaded, useApi } from '../api/hooks.ts';
 import type { Move, Saga, SagaCommand } from '../api/types.ts';
 import { TextField } from '../components/fields.tsx';
 import { type Operation, OperatorDialog } from '../components/operator-dialog.tsx';
@@ -11,19 +11,25 @@ import { Facts, Section } from '../components/page.tsx';
 import { Problem } from '../components/states.tsx';
 import { counted, words } from '../format.ts';
 
+/** @param version changes when the saga has moved. */
+export function useSaga(id: string, version: string | undefined): Loaded<Saga> {
+  const path = `/ops/sagas/${encodeURIComponent(id)}`;
+  const loaded = useApi<Saga>(path);
+  const { reload } = loaded;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another version is why it is read again.
+  useEffect(reload, [version]);
+  return loaded;
+}
+
 interface MovesProps {
   readonly id: string;
-  /** Changes when the saga has moved. */
-  readonly version: string;
+  readonly saga: Loaded<Saga>;
   readonly onMoved: () => void;
 }
 
-export function SagaMoves({ id, version, onMoved }: MovesProps) {
+export function SagaMoves({ id, saga: { data: saga, error, reload }, onMoved }: MovesProps) {
   const path = `/ops/sagas/${encodeURIComponent(id)}`;
-  const { data: saga, error, reload } = useApi<Saga>(path);
   const [operation, setOperation] = useState<Operation | null>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another version is why it is read again.
-  useEffect(reload, [version]);
   const close = (hasChanged: boolean): void => {
     setOperation(null);
     if (!hasChanged) return;

@@ -288,6 +288,24 @@ describe('a timeline', () => {
 });
 
 describe('a timeline that has ended', () => {
+  test('is followed further where its saga went on', async () => {
+    const console = await show();
+    const { page, world: shown } = console;
+    let asked = 0;
+    await page.route('**/events', async (route) => {
+      asked += 1;
+      if (asked > 2) return route.continue();
+      if (asked === 2) return route.fulfill({ status: 204 });
+      const { data } = await get<{ data: object[] }>(shown.worker, new URL(route.request().url()).pathname);
+      const events = data.slice(0, 3).map((event, at) => `id: ${at + 1}\ndata: ${JSON.stringify(event)}\n\n`);
+      return route.fulfill({ status: 200, contentType: 'text/event-stream', body: events.join('') });
+    });
+    await console.open(`/payments/${shown.payments.completed}`, 'Payment');
+    const rows = page.getByRole('group', { name: 'Events' }).locator('tbody tr');
+    await expect.poll(() => rows.count()).toBeGreaterThan(8);
+    await page.getByText('Complete: nothing more will come.').waitFor();
+  });
+
   test('and is past its retention is read from the record, and asks nobody for anything', async () => {
     const console = await show();
     const { page, world: shown } = console;

@@ -20,11 +20,11 @@ export interface Follower {
 }
 
 /**
- * Past its retention, of which there is no stream: what the record has of it. Resolves when the timeline has ended or `signal` aborts.
- * @throws ApiError when the API refuses (it is not asked again).
+ * Tells what comes after `after`; past its retention, of which there is no stream, what the record has of it. Resolves when the timeline
+ * has ended or `signal` aborts. @throws ApiError when the API refuses (it is not asked again).
  */
-export async function follow(path: string, follower: Follower, signal: AbortSignal): Promise<void> {
-  let lastId = '0';
+export async function follow(path: string, follower: Follower, signal: AbortSignal, after = 0): Promise<void> {
+  let lastId = String(after);
   let waitMs = RECONNECT_FIRST_MS;
   follower.onState('connecting');
   while (!signal.aborted) {

@@ -22,12 +22,14 @@ const SAYS: Readonly<Record<FollowState, string>> = {
 interface LiveProps {
   readonly path: string;
   readonly noun: 'payment' | 'refund';
+  /** The sequence that its saga is known to have come to: what comes after an end is told to whoever asks again. */
+  readonly upTo: number;
   /** An event has come that was not there before. */
   readonly onChange: () => void;
 }
 
-export function LiveTimeline({ path, noun, onChange }: LiveProps) {
-  const { events, state, error } = useEvents(path, onChange);
+export function LiveTimeline({ path, noun, upTo, onChange }: LiveProps) {
+  const { events, state, error } = useEvents(path, upTo, onChange);
   const timeline = layoutOf(events);
   return (
     <>
@@ -59,34 +61,41 @@ export function LiveTimeline({ path, noun, onChange }: LiveProps) {
   );
 }
 
-function useEvents(path: string, onChange: () => void) {
+/** @param path of one saga for good: its view is made anew for another. */
+function useEvents(path: string, upTo: number, onChange: () => void) {
   const [events, setEvents] = useState<readonly Envelope[]>([]);
   const [state, setState] = useState<FollowState>('connecting');
   const [error, setError] = useState<ApiError | null>(null);
+  const [round, setRound] = useState(0);
+  const last = useRef(0);
   const changed = useRef(onChange);
   changed.current = onChange;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another round follows the same timeline further.
   useEffect(() => {
     const abort = new AbortController();
-    let last = 0;
     // Many events come at once, and then one by one: the payment is read again once they pause.
     let timer: ReturnType<typeof setTimeout> | undefined;
     const onEvent = (event: Envelope): void => {
       // Twice, where a stream was cut between two events: the sequence tells.
-      if (event.metadata.sequence <= last) return;
-      last = event.metadata.sequence;
+      if (event.metadata.sequence <= last.current) return;
+      last.current = event.metadata.sequence;
       setEvents((before) => [...before, event]);
       clearTimeout(timer);
       timer = setTimeout(() => changed.current(), 250);
     };
-    setEvents([]);
+    const onError = (thrown: unknown) => {
+      if (!abort.signal.aborted) setError(asApiError(thrown));
+    };
     setError(null);
-    const onError = (thrown: unknown) => setError(asApiError(thrown));
-    follow(path, { onEvent, onState: setState }, abort.signal).catch(onError);
+    follow(path, { onEvent, onState: setState }, abort.signal, last.current).catch(onError);
     return () => {
       abort.abort();
       clearTimeout(timer);
     };
-  }, [path]);
+  }, [path, round]);
+  useEffect(() => {
+    if (state === 'ended' && upTo > last.current) setRound((before) => before + 1);
+  }, [state, upTo]);
   return { events, state, error };
 }
 

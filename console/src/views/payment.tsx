@@ -51,6 +51,7 @@ export function PaymentView({ id }: { id: string }) {
             <LiveTimeline
               path={`/payments/${encodeURIComponent(id)}/events`}
               noun="payment"
+              upTo={saga.data?.sequence ?? 0}
               onChange={payment.reload}
             />
             <Section title="Refunds">

@@ -36,7 +36,12 @@ export function RefundView({ id }: { id: string }) {
           </>
         )}
         {refund.data !== null && (
-          <LiveTimeline path={`/refunds/${encodeURIComponent(id)}/events`} noun="refund" onChange={refund.reload} />
+          <LiveTimeline
+            path={`/refunds/${encodeURIComponent(id)}/events`}
+            noun="refund"
+            upTo={saga.data?.sequence ?? 0}
+            onChange={refund.reload}
+          />
         )}
       </Loadable>
     </Page>

@@ -11,11 +11,17 @@ import { Facts, Section } from '../components/page.tsx';
 import { Problem } from '../components/states.tsx';
 import { counted, words } from '../format.ts';
 
+/** While a command has no answer it is sent again, which is no event: nothing else tells of that. */
+const POLL_MS = 5_000;
+
 /** @param version changes when the saga has moved. */
 export function useSaga(id: string, version: string | undefined): Loaded<Saga> {
   const path = `/ops/sagas/${encodeURIComponent(id)}`;
-  const loaded = useApi<Saga>(path);
-  const { reload } = loaded;
+  const [waits, setWaits] = useState(false);
+  const loaded = useApi<Saga>(path, waits ? POLL_MS : undefined);
+  const { data, reload } = loaded;
+  const isWaiting = data !== null && data.pending.length > 0;
+  if (data !== null && isWaiting !== waits) setWaits(isWaiting);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another version is why it is read again.
   useEffect(reload, [version]);
   return loaded;

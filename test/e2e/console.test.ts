@@ -186,6 +186,23 @@ describe('payments', () => {
   });
 });
 
+describe('a page of a list that could not be had', () => {
+  test('is asked for again by the same button', async () => {
+    const console = await show();
+    const { page } = console;
+    let refusals = 1;
+    await page.route(/\/payments\?.*cursor=/, (route) =>
+      refusals-- > 0 ? route.fulfill(refusal(503, 'overloaded', 'Too much at once.')) : route.continue(),
+    );
+    await console.open('/payments?wallet_id=wal-many', 'Payments');
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await page.getByRole('alert').getByText('Too much at once.').waitFor();
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await page.getByText('Shown: 26', { exact: true }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+});
+
 describe('a key that sees sagas and no payments', () => {
   test('has a saga that needs a person, what it is of, and its moves', async () => {
     const console = await show();

@@ -108,7 +108,12 @@ export function usePages<Item>(path: string): Pages<Item> {
     setRound((before) => before + 1);
   }, [path]);
   const shown = state.path === path ? state : empty;
-  const more = useCallback(() => setAsked({ path, cursor: shown.next }), [path, shown.next]);
+  // Another round: a page that could not be had is asked for again.
+  const more = useCallback(() => {
+    setState((before) => ({ ...before, error: null }));
+    setAsked({ path, cursor: shown.next });
+    setRound((before) => before + 1);
+  }, [path, shown.next]);
   return {
     items: shown.items,
     error: shown.error,

@@ -65,7 +65,8 @@ export async function request(path: string, options: RequestOptions = {}): Promi
     credentials: 'omit',
   };
   const response = await fetch(path, init).catch((error: unknown) => {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    // Called off, or not answered in time: what was asked may have been done, and that is not to be unreachable.
+    if (options.signal?.aborted === true) throw error;
     throw new ApiError(0, 'unreachable', 'The service could not be reached.');
   });
   if (response.ok) return response;

@@ -371,6 +371,33 @@ describe('a wallet', () => {
   });
 });
 
+describe('a change', () => {
+  test('that is under way is not called off by closing; its answer lost, what is shown is read again', async () => {
+    const console = await show();
+    const { page } = console;
+    const answered = Promise.withResolvers<void>();
+    await page.route('**/freeze', async (route) => {
+      // It is made, and nobody hears of it.
+      await route.fetch();
+      await answered.promise;
+      return route.abort();
+    });
+    await console.open('/wallets/wal-many', 'Wallet');
+    await page.getByRole('button', { name: 'Freeze…', exact: true }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Actor').fill('jane');
+    await dialog.getByLabel('Reason').fill('lost');
+    await dialog.getByRole('button', { name: 'Freeze', exact: true }).click();
+    await expect.poll(() => dialog.getByRole('button', { name: 'Cancel' }).isDisabled()).toBe(true);
+    await page.keyboard.press('Escape');
+    answered.resolve();
+    await dialog.getByText('Whether it was done is not known.').waitFor();
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Unfreeze…' }).click();
+    expect(await operate(console, 'Unfreeze')).toContain('The wallet is not frozen.');
+  });
+});
+
 describe('a breaker', () => {
   test('is forced open and let go again, and the overview shows it', async () => {
     const console = await show();

@@ -33,24 +33,33 @@ export interface Operation {
 
 interface DialogProps {
   readonly operation: Operation | null;
-  /** `changed`: something was done, and what is shown may be old. */
+  /** `changed`: something was done, or may have been, and what is shown may be old. */
   readonly onClose: (changed: boolean) => void;
 }
 
 export function OperatorDialog({ operation, onClose }: DialogProps) {
   // What was asked stays to be seen while the dialog fades.
   const [last, setLast] = useState(operation);
-  // However it is closed then: what is shown may be old.
+  // However it is closed then: what is shown may be old. So it is after an error too: an answer that was lost, of a change that was made.
   const [hasChanged, setHasChanged] = useState(false);
+  // What is under way is not called off by closing, and what comes of it is to be seen.
+  const [isRunning, setRunning] = useState(false);
   if (operation !== null && operation !== last) {
     setLast(operation);
     setHasChanged(false);
   }
+  const close = (): void => {
+    if (!isRunning) onClose(hasChanged);
+  };
+  const onRun = (runs: boolean): void => {
+    setRunning(runs);
+    setHasChanged(true);
+  };
   return (
-    <Dialog.Root open={operation !== null} onOpenChange={(open) => !open && onClose(hasChanged)}>
+    <Dialog.Root open={operation !== null} onOpenChange={(open) => !open && close()}>
       <Dialog className="dialog">
         {last !== null && (
-          <OperationForm key={last.title} operation={last} onChanged={() => setHasChanged(true)} onClose={onClose} />
+          <OperationForm key={last.title} operation={last} isRunning={isRunning} onRun={onRun} onClose={close} />
         )}
       </Dialog>
     </Dialog.Root>
@@ -59,15 +68,16 @@ export function OperatorDialog({ operation, onClose }: DialogProps) {
 
 interface FormProps {
   readonly operation: Operation;
-  readonly onChanged: () => void;
-  readonly onClose: (changed: boolean) => void;
+  readonly isRunning: boolean;
+  /** It begins, or has come to an end. */
+  readonly onRun: (runs: boolean) => void;
+  readonly onClose: () => void;
 }
 
-function OperationForm({ operation, onChanged, onClose }: FormProps) {
+function OperationForm({ operation, isRunning, onRun, onClose }: FormProps) {
   const { title, description, verb, isDangerous = false, fields, run } = operation;
   const [error, setError] = useState<ApiError | null>(null);
   const [result, setResult] = useState<string | null>(null);
-  const [isRunning, setRunning] = useState(false);
   const [lastActor] = useState(() => sessionStorage.getItem(ACTOR_STORE) ?? '');
 
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
@@ -75,15 +85,14 @@ function OperationForm({ operation, onChanged, onClose }: FormProps) {
     const form = new FormData(event.currentTarget);
     const word = { actor: String(form.get('actor')).trim(), reason: String(form.get('reason')).trim() };
     sessionStorage.setItem(ACTOR_STORE, word.actor);
-    setRunning(true);
+    onRun(true);
     setError(null);
     try {
       setResult(await run(word, form));
-      onChanged();
     } catch (thrown) {
       setError(asApiError(thrown));
     } finally {
-      setRunning(false);
+      onRun(false);
     }
   };
 
@@ -106,8 +115,11 @@ function OperationForm({ operation, onChanged, onClose }: FormProps) {
           />
           <TextField label="Reason" name="reason" required maxLength={128} description="Why; for the audit log." />
           {error !== null && <Problem error={error} />}
+          {error?.status === 0 && (
+            <p>Whether it was done is not known. What is shown is read again when this is closed.</p>
+          )}
           <div className="dialog-actions">
-            <Button type="button" onClick={() => onClose(false)}>
+            <Button type="button" disabled={isRunning} onClick={onClose}>
               Cancel
             </Button>
             <Button type="submit" variant={isDangerous ? 'destructive' : 'primary'} loading={isRunning}>
@@ -121,7 +133,7 @@ function OperationForm({ operation, onChanged, onClose }: FormProps) {
             <Banner variant="default" title="Done" description={result} />
           </div>
           <div className="dialog-actions">
-            <Button type="button" variant="primary" autoFocus onClick={() => onClose(true)}>
+            <Button type="button" variant="primary" autoFocus onClick={onClose}>
               Close
             </Button>
           </div>

@@ -4,6 +4,7 @@
  */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Overview } from '../../client/src/generated.ts';
 import {
   axeFaults,
   type ConsolePage,
@@ -200,6 +201,51 @@ describe('a page of a list that could not be had', () => {
     await page.getByRole('button', { name: 'Load more' }).click();
     await page.getByText('Shown: 26', { exact: true }).waitFor();
     expect(await page.getByRole('alert').count()).toBe(0);
+  });
+});
+
+describe('the overview', () => {
+  /** The overview as it is, but for this. */
+  async function shownWith(changes: (overview: Overview) => Partial<Overview>) {
+    const console = await show();
+    await console.page.route('**/ops/overview**', async (route) => {
+      const overview = (await (await route.fetch()).json()) as Overview;
+      return route.fulfill({ json: { ...overview, ...changes(overview) } });
+    });
+    await console.page.reload();
+    await console.page.getByRole('heading', { level: 2, name: 'Money in limbo' }).waitFor();
+    return console.page;
+  }
+
+  test('says where there is more than it counts', async () => {
+    const page = await shownWith(() => ({ sagas_truncated: true }));
+    const tiles = page.locator('.tile');
+    for (const name of ['Need a person', 'Stand still', 'Unfinished']) {
+      await tiles
+        .filter({ hasText: name })
+        .getByText(/^\d+ or more$/)
+        .waitFor();
+    }
+    await tiles.filter({ hasText: 'Dead letters' }).getByText(/^\d+$/).waitFor();
+    await page.getByText('More is in limbo than is counted here.').waitFor();
+  });
+
+  test("does not call none what a merchant's key is not shown", async () => {
+    const page = await shownWith(() => ({ breakers: [], sweep: null, reconciliation: null }));
+    await expect.poll(() => page.getByText('shown to platform keys').count()).toBe(2);
+    expect(await page.getByText(/All 0 are closed|none yet/).count()).toBe(0);
+  });
+
+  test('counts no payments over time for a platform key, and does not draw that as none', async () => {
+    const page = await shownWith(({ activity }) => ({
+      activity: {
+        ...activity,
+        truncated: true,
+        slots: activity.slots.map(({ from }) => ({ from, completed: 0, failed: 0, pending: 0 })),
+      },
+    }));
+    await page.getByText('Payments over time are counted for one merchant').waitFor();
+    expect(await page.getByRole('img', { name: /Payments made/ }).count()).toBe(0);
   });
 });
 

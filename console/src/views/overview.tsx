@@ -1,5 +1,6 @@
 /** How things stand: what needs somebody first, then payments over time, money in limbo, queues and breakers. */
 import { useState } from 'react';
+import { SCRAPE_ROWS_MAX } from '../../../src/domain/limits.ts';
 import { pathOf } from '../api/client.ts';
 import { useApi } from '../api/hooks.ts';
 import type { Overview } from '../api/types.ts';
@@ -39,21 +40,27 @@ export function OverviewView() {
   );
 }
 
+/** Instead of what a merchant's key does not see: that there is none would be another thing. */
+const FOR_PLATFORM_KEYS = 'Of the whole deployment: shown to platform keys.';
+
 function Standing({ overview }: { overview: Overview }) {
   const { activity, limbo, breakers, sweep, reconciliation } = overview;
   const tripped = breakers.filter(({ state }) => state !== 'closed');
+  // A merchant's key is shown nothing of these.
+  const isWhole = breakers.length > 0 || sweep !== null || reconciliation !== null;
+  // Nothing was counted, of more than could be: all merchants' payments are in no index by time.
+  const isCounted =
+    !activity.truncated || activity.slots.some(({ completed, failed, pending }) => completed + failed + pending > 0);
   return (
     <>
       <Tiles overview={overview} />
-      <div className="columns">
-        <Section title="Throughput">
-          <ActivityPlot title="Payments made" slots={activity.slots} parts={['completed', 'failed', 'pending']} />
-        </Section>
-        <Section title="Failures">
-          <ActivityPlot title="Payments that failed" slots={activity.slots} parts={['failed']} />
-        </Section>
-      </div>
-      {activity.truncated && <p className="subtle">More payments than are counted here: the oldest bars tell less.</p>}
+      {isCounted ? (
+        <Activity activity={activity} />
+      ) : (
+        <p className="subtle">
+          Payments over time are counted for one merchant: of all of them, /metrics has the rates.
+        </p>
+      )}
       <div className="columns">
         <Section title="Money in limbo">
           {limbo.length === 0 ? (
@@ -66,9 +73,12 @@ function Standing({ overview }: { overview: Overview }) {
               ])}
             />
           )}
+          {overview.sagas_truncated && <p className="subtle">More is in limbo than is counted here.</p>}
         </Section>
         <Section title="Breakers">
-          {tripped.length === 0 ? (
+          {breakers.length === 0 ? (
+            <p className="subtle">{isWhole ? 'There are none.' : FOR_PLATFORM_KEYS}</p>
+          ) : tripped.length === 0 ? (
             <p className="subtle">All {breakers.length} are closed.</p>
           ) : (
             <Facts
@@ -80,22 +90,48 @@ function Standing({ overview }: { overview: Overview }) {
           )}
         </Section>
         <Section title="Record and books">
-          <Facts
-            facts={[
-              ['Last sweep', sweep === null ? 'none yet' : <When key="sweep" at={sweep.finished_at} />],
-              ['Events waiting to be recorded', sweep === null ? null : waiting(sweep.outbox_age_ms)],
-              ['It found', sweep === null ? null : findings(sweep.findings)],
-              [
-                'Last reconciliation',
-                reconciliation === null ? 'none yet' : <When key="books" at={reconciliation.begun_at} />,
-              ],
-              ['Differences', reconciliation?.differences],
-              ['Complete', reconciliation === null ? null : reconciliation.complete ? 'yes' : 'no'],
-            ]}
-          />
+          {isWhole ? (
+            <Recorded sweep={sweep} reconciliation={reconciliation} />
+          ) : (
+            <p className="subtle">{FOR_PLATFORM_KEYS}</p>
+          )}
         </Section>
       </div>
     </>
+  );
+}
+
+function Activity({ activity }: Pick<Overview, 'activity'>) {
+  return (
+    <>
+      <div className="columns">
+        <Section title="Throughput">
+          <ActivityPlot title="Payments made" slots={activity.slots} parts={['completed', 'failed', 'pending']} />
+        </Section>
+        <Section title="Failures">
+          <ActivityPlot title="Payments that failed" slots={activity.slots} parts={['failed']} />
+        </Section>
+      </div>
+      {activity.truncated && <p className="subtle">More payments than are counted here: the oldest bars tell less.</p>}
+    </>
+  );
+}
+
+function Recorded({ sweep, reconciliation }: Pick<Overview, 'sweep' | 'reconciliation'>) {
+  return (
+    <Facts
+      facts={[
+        ['Last sweep', sweep === null ? 'none yet' : <When key="sweep" at={sweep.finished_at} />],
+        ['Events waiting to be recorded', sweep === null ? null : waiting(sweep.outbox_age_ms)],
+        ['It found', sweep === null ? null : findings(sweep.findings)],
+        [
+          'Last reconciliation',
+          reconciliation === null ? 'none yet' : <When key="books" at={reconciliation.begun_at} />,
+        ],
+        ['Differences', reconciliation?.differences],
+        ['Complete', reconciliation === null ? null : reconciliation.complete ? 'yes' : 'no'],
+      ]}
+    />
   );
 }
 
@@ -103,19 +139,33 @@ function Tiles({ overview }: { overview: Overview }) {
   const sum = (name: 'unfinished' | 'stuck' | 'attention') =>
     overview.sagas.reduce((total, saga) => total + saga[name], 0);
   const letters = overview.dead_letters.reduce((total, { present }) => total + present, 0);
+  // As many as are counted, or more.
+  const isAtLeast = overview.sagas_truncated;
   const queues = overview.dead_letters.map(({ queue, present }) => `${present} in ${queue}`).join(', ');
   return (
     <dl className="tiles">
-      <Tile name="Need a person" value={sum('attention')} isAlarming href={addressOf(['sagas'])} />
-      <Tile name="Stand still" value={sum('stuck')} isAlarming href={addressOf(['sagas'])} />
+      <Tile
+        name="Need a person"
+        isAtLeast={isAtLeast}
+        value={sum('attention')}
+        isAlarming
+        href={addressOf(['sagas'])}
+      />
+      <Tile name="Stand still" isAtLeast={isAtLeast} value={sum('stuck')} isAlarming href={addressOf(['sagas'])} />
       <Tile
         name="Dead letters"
         value={letters}
+        isAtLeast={letters >= SCRAPE_ROWS_MAX}
         isAlarming
         href={addressOf(['dead-letters'], { status: 'present' })}
         note={queues}
       />
-      <Tile name="Unfinished" value={sum('unfinished')} href={addressOf(['payments'], { status: 'PENDING' })} />
+      <Tile
+        name="Unfinished"
+        isAtLeast={isAtLeast}
+        value={sum('unfinished')}
+        href={addressOf(['payments'], { status: 'PENDING' })}
+      />
     </dl>
   );
 }
@@ -125,16 +175,21 @@ interface TileProps {
   readonly value: number;
   readonly href: string;
   readonly isAlarming?: boolean;
+  /** There are more than were counted. */
+  readonly isAtLeast?: boolean;
   readonly note?: string;
 }
 
-function Tile({ name, value, href, isAlarming = false, note }: TileProps) {
+function Tile({ name, value, href, isAlarming = false, isAtLeast = false, note }: TileProps) {
   return (
     <div className="tile">
       <dt>
         <a href={href}>{name}</a>
       </dt>
-      <dd className={isAlarming && value > 0 ? 'alarming' : ''}>{value.toLocaleString('en')}</dd>
+      <dd className={isAlarming && value > 0 ? 'alarming' : ''}>
+        {value.toLocaleString('en')}
+        {isAtLeast && ' or more'}
+      </dd>
       {note !== undefined && note !== '' && <dd className="note">{note}</dd>}
     </div>
   );

@@ -1,5 +1,6 @@
 /** Pure: amounts, times and words as people read them. Amounts stay whole numbers: the decimals are cut out of their digits. */
 import { currencyExponent, isCurrency } from '../../src/domain/money.ts';
+import type { Redrive } from './api/types.ts';
 
 /** `1230`, `USD` → `12.30 USD`. Digits too, where a sum is more than a number holds. */
 export function moneyText(amountMinor: number | string, currency: string): string {
@@ -20,6 +21,16 @@ export function timeText(timestamp: string): string {
 /** `needs_attention` → `needs attention`. */
 export function words(name: string): string {
   return name.replaceAll('_', ' ');
+}
+
+/** What a redrive came to; of a saga that has given up what the letter carried, that it is a person's turn. */
+export function redriveText({
+  result,
+  outcome,
+  owner_state: state,
+}: Pick<Redrive, 'result' | 'outcome' | 'owner_state'>): string {
+  const came = [result, outcome].filter((part) => part !== null).join(': ');
+  return words(state === 'needs_attention' ? `${came}; its saga needs a person` : came);
 }
 
 /** `1 payment`, `2 payments`. */

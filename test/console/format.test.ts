@@ -1,6 +1,6 @@
 // Amounts and counts as the console writes them, and the places of bars in a plot.
 import { describe, expect, test } from 'vitest';
-import { counted, moneyText, words } from '../../console/src/format.ts';
+import { counted, moneyText, redriveText, words } from '../../console/src/format.ts';
 import { plotOf, roundUp } from '../../console/src/plots/bars.ts';
 
 describe('an amount', () => {
@@ -22,6 +22,15 @@ describe('an amount', () => {
 test('counts and names are written as words', () => {
   expect([counted(1, 'payment'), counted(2000, 'payment')]).toEqual(['1 payment', '2,000 payments']);
   expect(words('needs_attention_now')).toBe('needs attention now');
+});
+
+test('a redrive says what it came to, and where its saga has given up and needs a person', () => {
+  const redrive = { result: 'redriven', outcome: 'no_longer_awaited', owner_state: 'completed' } as const;
+  expect(redriveText(redrive)).toBe('redriven: no longer awaited');
+  expect(redriveText({ ...redrive, owner_state: 'needs_attention' })).toBe(
+    'redriven: no longer awaited; its saga needs a person',
+  );
+  expect(redriveText({ result: 'not_found', outcome: null, owner_state: null })).toBe('not found');
 });
 
 describe('a plot', () => {

@@ -8,7 +8,7 @@ import { type Operation, OperatorDialog } from '../components/operator-dialog.ts
 import { Facts, Page, Section } from '../components/page.tsx';
 import { Loadable } from '../components/states.tsx';
 import { Status, When } from '../components/values.tsx';
-import { words } from '../format.ts';
+import { redriveText, words } from '../format.ts';
 import { addressOf } from '../router.ts';
 
 export function DeadLetterView({ id }: { id: string }) {
@@ -102,8 +102,7 @@ function redrive(path: string): Operation {
     description: 'Its owner is asked to send again what it still waits for. A redrive twice is a redrive once.',
     verb: 'Redrive',
     run: async (word) => {
-      const { result, outcome } = await api<Redrive>(`${path}/redrive`, { method: 'POST', body: word });
-      return outcome === null ? words(result) : `${words(result)}: ${words(outcome)}`;
+      return redriveText(await api<Redrive>(`${path}/redrive`, { method: 'POST', body: word }));
     },
   };
 }

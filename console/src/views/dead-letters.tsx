@@ -9,7 +9,7 @@ import { type Filter, FilterForm, filtersOf } from '../components/filter-form.ts
 import { type Operation, OperatorDialog } from '../components/operator-dialog.tsx';
 import { Page, Section } from '../components/page.tsx';
 import { Status, When } from '../components/values.tsx';
-import { counted, words } from '../format.ts';
+import { counted, redriveText } from '../format.ts';
 import { addressOf } from '../router.ts';
 
 const STATUSES = [
@@ -113,10 +113,8 @@ function redriveMany(ids: readonly string[]): Operation {
         method: 'POST',
         body: { ...word, ids },
       });
-      const results = Map.groupBy(data, ({ result, outcome }) =>
-        [result, outcome].filter((part) => part !== null).join(': '),
-      );
-      return [...results].map(([result, rows]) => `${rows.length} ${words(result)}`).join(', ');
+      const results = Map.groupBy(data, redriveText);
+      return [...results].map(([result, rows]) => `${rows.length} ${result}`).join(', ');
     },
   };
 }

@@ -28,6 +28,9 @@ export function KeyForm({ refusal, onKey }: { refusal: ApiError; onKey: (key: st
           name="key"
           type="password"
           required
+          // Anything else cannot be sent in a header, and would be told as a service that is not there.
+          pattern="\s*[\x21-\x7E]+\s*"
+          title="Letters, digits and underscores, as the key was shown"
           description="One with the scope ops. It is kept in this tab until it is closed, and sent to this service only."
         />
         <div className="dialog-actions">

@@ -149,6 +149,10 @@ describe('payments', () => {
     const { page } = console;
     await console.open('/payments', 'Payments');
     const rows = page.getByRole('row');
+    // Typed, and not searched for: the address is as it was.
+    await page.getByLabel('Wallet').fill('a mistake');
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await expect.poll(() => page.getByLabel('Wallet').inputValue()).toBe('');
     await page.getByLabel('Wallet').fill('wal-many');
     await page.getByRole('button', { name: 'Search' }).click();
     await page.getByText('Shown: 25', { exact: true }).waitFor();

@@ -38,6 +38,11 @@ export function FilterForm({ view, filters, values }: FormProps) {
     const trimmed = Object.entries(typed).map(([name, value]) => [name, value.trim()]);
     go(addressOf([view], Object.fromEntries(trimmed)));
   };
+  const clear = (): void => {
+    // What was typed and not searched for is in no address.
+    setTyped(filtersOf(filters, new URLSearchParams()));
+    go(addressOf([view]));
+  };
   return (
     <form className="filters" onSubmit={submit}>
       {filters.map(({ name, label, type, options }) => {
@@ -61,7 +66,7 @@ export function FilterForm({ view, filters, values }: FormProps) {
         <Button type="submit" variant="primary">
           Search
         </Button>
-        <Button type="button" onClick={() => go(addressOf([view]))}>
+        <Button type="button" onClick={clear}>
           Clear
         </Button>
       </div>

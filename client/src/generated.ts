@@ -164,6 +164,7 @@ export type Refund = {
   /** Where the saga stands; docs/saga.md. */
   saga_state: string;
   failure?: {
+    /** Listed in docs/errors.md. */
     code: string;
     message: string;
   };

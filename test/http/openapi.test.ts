@@ -1,7 +1,8 @@
 // The OpenAPI document: complete, consistent in itself, and the one that is committed. And the pages that show it.
 import { describe, expect, it } from 'vitest';
 import committed from '../../docs/openapi.json';
-import { API_ERRORS } from '../../src/domain/errors.ts';
+import { API_ERRORS, PAYMENT_FAILURE_MESSAGES } from '../../src/domain/errors.ts';
+import { REFUND_FAILURE_MESSAGES } from '../../src/domain/refund.ts';
 import { app } from '../../src/http/app.ts';
 import { openapiText } from '../../src/http/routes/openapi-get.ts';
 import { jsonOf, problemOf, send } from './client.ts';
@@ -157,5 +158,14 @@ describe('the reference', () => {
   it('explains every code where the type of a problem leads', async () => {
     const page = await (await send('/docs/errors')).text();
     for (const code of Object.keys(API_ERRORS)) expect(page).toContain(`id="${code}"`);
+  });
+
+  it('explains every failure of a payment or refund there, as docs/errors.md does', async () => {
+    const page = await (await send('/docs/errors')).text();
+    for (const messages of [PAYMENT_FAILURE_MESSAGES, REFUND_FAILURE_MESSAGES]) {
+      for (const [code, message] of Object.entries(messages)) {
+        expect(page).toContain(`<code>${code}</code></dt><dd>${message}</dd>`);
+      }
+    }
   });
 });

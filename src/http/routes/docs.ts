@@ -4,6 +4,7 @@
  */
 import { createRoute } from '@hono/zod-openapi';
 import { API_ERRORS, PAYMENT_FAILURE_MESSAGES } from '../../domain/errors.ts';
+import { REFUND_FAILURE_MESSAGES } from '../../domain/refund.ts';
 import type { App } from '../context.ts';
 import { problemResponses } from '../openapi.ts';
 import { problem } from '../problem.ts';
@@ -73,9 +74,10 @@ function errorsPage(): string {
     ([code, { status, title, retryable }]) =>
       `<dt id="${code}"><code>${code}</code> (${status}${retryable ? ', retryable' : ''})</dt><dd>${title}.</dd>`,
   );
-  const failures = Object.entries(PAYMENT_FAILURE_MESSAGES).map(
-    ([code, message]) => `<dt id="failure-${code}"><code>${code}</code></dt><dd>${message}</dd>`,
-  );
+  const failures = (idPrefix: string, messages: Readonly<Record<string, string>>): string =>
+    Object.entries(messages)
+      .map(([code, message]) => `<dt id="${idPrefix}${code}"><code>${code}</code></dt><dd>${message}</dd>`)
+      .join('');
   return `<!doctype html>
 <html lang="en">
   <head><meta charset="utf-8"><title>Holdfast errors</title></head>
@@ -83,7 +85,9 @@ function errorsPage(): string {
     <h1>Error codes</h1>
     <dl>${errors.join('')}</dl>
     <h1>Failures of payments</h1>
-    <dl>${failures.join('')}</dl>
+    <dl>${failures('failure-', PAYMENT_FAILURE_MESSAGES)}</dl>
+    <h1>Failures of refunds</h1>
+    <dl>${failures('refund-failure-', REFUND_FAILURE_MESSAGES)}</dl>
   </body>
 </html>
 `;

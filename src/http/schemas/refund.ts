@@ -24,7 +24,12 @@ export const refundSchema = z
     reason: z.string().optional(),
     status: z.enum(PAYMENT_STATUSES),
     saga_state: z.string().openapi({ description: 'Where the saga stands; docs/saga.md.', example: 'refunding' }),
-    failure: z.object({ code: z.string(), message: z.string() }).optional(),
+    failure: z
+      .object({
+        code: z.string().openapi({ description: 'Listed in docs/errors.md.', example: 'refund_declined' }),
+        message: z.string(),
+      })
+      .optional(),
     provider: z.string().optional(),
     next_check_at: timestamp.optional(),
     created_at: timestamp,

@@ -16,6 +16,21 @@ export interface ScanFinding {
 /** Amounts are whole minor units and may well pass the card check; everywhere else a number of that length is looked at. */
 const AMOUNT_POINTER = '/amount';
 
+/**
+ * Where text that is no JSON stops being it, for people: `line 3, column 1`, the end of what was understood before. null: that cannot be
+ * said. Nothing of the text is repeated.
+ */
+export function placeOfMistake(text: string): string | null {
+  try {
+    parse(text, { mode: 'json' });
+  } catch (error) {
+    // The parser recurses: of text that nests too deep there is a RangeError, without a place.
+    const { line, column } = error as { readonly line?: number; readonly column?: number };
+    if (line !== undefined && column !== undefined) return `line ${line}, column ${column}`;
+  }
+  return null;
+}
+
 /** Whether there are more than BODY_DEPTH_MAX levels. `text` is valid JSON. */
 export function isTooDeep(text: string): boolean {
   let depth = 0;

@@ -12,6 +12,9 @@ type Validated =
   | { readonly success: true; readonly target: string }
   | { readonly success: false; readonly target: string; readonly error: ZodError };
 
+/** How the validator says that a field is not there: in JSON and in a query nothing is `undefined`. */
+const MISSING = /^Invalid input: (expected .+), received undefined$/;
+
 /** undefined lets the request pass. A path that fails its schema names no resource of ours: 404. */
 export function answerValidation(result: Validated, c: AppContext): Response | undefined {
   if (result.success) return undefined;
@@ -35,5 +38,5 @@ function fieldProblems(issue: Issue, source: FieldSource): FieldProblem[] {
   }
   // A key of a map that is wrong: what is wrong with it is one level down.
   const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-  return [{ in: source, pointer: at, message }];
+  return [{ in: source, pointer: at, message: message.replace(MISSING, 'Missing: $1.') }];
 }

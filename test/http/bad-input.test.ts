@@ -12,6 +12,7 @@ import {
   problemOf,
   requestOf,
   runningPayment,
+  send,
   validPayment,
   withoutDrawnIds,
 } from './client.ts';
@@ -47,6 +48,19 @@ describe('a body that cannot be read', () => {
     ['nests thousands of levels', '['.repeat(30_000) + ']'.repeat(30_000)],
   ])('that %s: invalid_json', async (_case, body) => {
     await refused(body, 400, 'invalid_json');
+  });
+
+  it.each([
+    ['', 'The body is empty.'],
+    [' \n', 'The body is empty.'],
+    ['{\n  "amount": 1,\n}', 'The body is not valid JSON, near line 3, column 1.'],
+    ['{"amount": 1 "currency": "USD"}', 'The body is not valid JSON, near line 1, column 14.'],
+    ["{'token': 'secret'}", 'The body is not valid JSON, near line 1, column 2.'],
+    // Deeper than can be looked into.
+    ['['.repeat(60_000), 'The body is not valid JSON.'],
+  ])('is told where it stops being JSON, and never what stands there: %#', async (body, detail) => {
+    const response = await postRaw('/payments', body, { ...JSON_HEADERS, 'idempotency-key': freshKey() });
+    expect((await problemOf(response, 400, 'invalid_json')).detail).toBe(detail);
   });
 
   it.each<[string, Record<string, string>]>([
@@ -208,6 +222,20 @@ describe('a field that is not valid', () => {
     expect(await refusedFields({ ...validPayment(), ...many })).toHaveLength(20);
     const [pointer] = await refusedFields({ ...validPayment(), ['n'.repeat(10_000)]: 1 });
     expect(pointer?.length).toBeLessThanOrEqual(500);
+  });
+
+  it('is said to be missing where it is, and what is expected there', async () => {
+    const sent = await postRaw('/payments', '{"amount":"1230"}', { ...JSON_HEADERS, 'idempotency-key': freshKey() });
+    expect((await problemOf(sent, 400, 'validation_failed')).errors).toEqual(
+      expect.arrayContaining([
+        { in: 'body', pointer: '/wallet_id', message: 'Missing: expected string.' },
+        { in: 'body', pointer: '/amount', message: 'Invalid input: expected number, received string' },
+      ]),
+    );
+    const asked = await send('/refunds');
+    expect((await problemOf(asked, 400, 'validation_failed')).errors).toEqual([
+      { in: 'query', pointer: '/payment_id', message: 'Missing: expected string.' },
+    ]);
   });
 
   it('is never repeated by its value', async () => {

@@ -5,7 +5,7 @@
 import { createMiddleware } from 'hono/factory';
 import { BODY_BYTES_MAX, BODY_DEPTH_MAX } from '../../domain/limits.ts';
 import { readBounded } from '../../gateway/bounded-body.ts';
-import { isTooDeep, scanBody } from '../body-scan.ts';
+import { isTooDeep, placeOfMistake, scanBody } from '../body-scan.ts';
 import type { AppEnv } from '../context.ts';
 import { problem } from '../problem.ts';
 
@@ -29,7 +29,7 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   }
   const text = decodeUtf8(bytes);
   if (text === null) return problem(c, 'invalid_json', { detail: 'The body is not valid UTF-8.' });
-  if (!isJson(text)) return problem(c, 'invalid_json');
+  if (!isJson(text)) return problem(c, 'invalid_json', { detail: mistakeIn(text) });
   if (isTooDeep(text)) return problem(c, 'invalid_json', { detail: `Nested deeper than ${BODY_DEPTH_MAX} levels.` });
   const finding = scanBody(text);
   if (finding !== null) {
@@ -60,6 +60,12 @@ function decodeUtf8(bytes: Uint8Array): string | null {
     // The only thing a fatal decoder throws for.
     return null;
   }
+}
+
+function mistakeIn(text: string): string {
+  if (text.trim() === '') return 'The body is empty.';
+  const place = placeOfMistake(text);
+  return place === null ? 'The body is not valid JSON.' : `The body is not valid JSON, near ${place}.`;
 }
 
 function isJson(text: string): boolean {

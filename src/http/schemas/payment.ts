@@ -65,7 +65,7 @@ export const paymentSchema = z
     amount: amountMinor,
     currency: currencyCode,
     method,
-    token: z.string().optional().openapi({ description: 'Masked.', example: 'pm_c…visa' }),
+    token: z.string().optional().openapi({ description: 'Masked.', example: '…visa' }),
     customer_id: z.string().optional(),
     reference: z.string().optional(),
     metadata: z.record(z.string(), z.string()).optional(),

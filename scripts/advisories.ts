@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { readCommandLine } from './command-line.ts';
 import { ROOT } from './local-worker.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -22,6 +23,8 @@ interface Report {
   readonly error?: { readonly summary?: string };
   readonly message?: string;
 }
+
+readCommandLine('npm run advisories takes no options.', {});
 
 const report = await npmAudit();
 if (report.vulnerabilities === undefined) {

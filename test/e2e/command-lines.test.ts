@@ -7,6 +7,7 @@ import { ROOT } from '../../scripts/local-worker.ts';
 
 const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 const SCRIPTS = [
+  'scripts/advisories.ts',
   'scripts/audit.ts',
   'scripts/bundle.ts',
   'scripts/chaos.ts',

@@ -1060,6 +1060,23 @@ describe('an answer to a step that must not be repeated blindly', () => {
     },
   );
 
+  test('what became of one sending is told any number of times, and is one try', () => {
+    const saga = compensating(false);
+    saga.wallet('release');
+    for (let lost = 1; lost < COMPENSATION_TRIES_MIN; lost++) saga.wait(HOUR_MS);
+    saga.gateway('unauthorize', { gateway_status: 'UNKNOWN' });
+    const effectId = saga.effectId('unauthorize');
+    for (let told = 0; told < COMPENSATION_TRIES_MIN; told++) saga.take({ kind: 'died', effectId });
+    saga.wait(HOUR_MS);
+    expect(saga.saga.state).toBe('compensating');
+    // Each of the two sendings after it is a try of its own.
+    for (const _ of ['second', 'third']) {
+      saga.take({ kind: 'died', effectId });
+      saga.wait(HOUR_MS);
+    }
+    expect(saga.saga.state).toBe('needs_attention');
+  });
+
   test('what nobody ever answers is given up when the late window closes', () => {
     const saga = compensating(false);
     saga.wallet('release');

@@ -257,8 +257,7 @@ export class Draft<State extends string, Data, Name extends string> {
     }
     const askedMs = outcome?.retryAfterMs ?? 0;
     const dueAtMs = this.#context.nowMs + Math.max(askedMs, this.#backoffMs(command));
-    const known = command.heard ? command : accountedFor(command);
-    this.#replace(command, { ...known, heard: true, dueAtMs });
+    this.#replace(command, { ...accountedFor(command), heard: true, dueAtMs });
   }
 
   #wake(command: PendingCommand<Name>): void {
@@ -298,7 +297,8 @@ export class Draft<State extends string, Data, Name extends string> {
     const spent = spentOf(this.#saga, name);
     this.#saga = withoutSpent(this.#saga, spent.map(effectIdOf));
     for (const command of spent) {
-      const anew = { ...command, attempts: 0, firstSentAtMs: null, accounted: 0, dueAtMs: this.#context.nowMs };
+      const { accounted: _tries, accountedAt: _last, ...known } = command;
+      const anew = { ...known, attempts: 0, firstSentAtMs: null, dueAtMs: this.#context.nowMs };
       this.#saga = { ...this.#saga, pending: [...this.#saga.pending, anew] };
       this.#hand(anew);
     }

@@ -9,9 +9,10 @@ export function effectIdOf(command: PendingCommand): string | null {
   return command.event?.metadata.message_deduplication_id ?? null;
 }
 
-/** The command of which one more sending is known to have ended; a death that is told twice ends no more than were sent. */
+/** The command of which it is known how its last sending ended; that is told any number of times, and ends one sending. */
 export function accountedFor<Name extends string>(command: PendingCommand<Name>): PendingCommand<Name> {
-  return { ...command, accounted: Math.min(command.attempts, (command.accounted ?? 0) + 1) };
+  const { attempts, accounted = 0, accountedAt } = command;
+  return accountedAt === attempts ? command : { ...command, accounted: accounted + 1, accountedAt: attempts };
 }
 
 /**

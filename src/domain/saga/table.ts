@@ -26,6 +26,8 @@ export interface PendingCommand<Name extends string = string> {
   readonly heard: boolean;
   /** Of how many sendings it is known how they ended: with an answer, or in a dead letter. Absent: of none. */
   readonly accounted?: number;
+  /** The last sending that was counted so, as `attempts` has it. */
+  readonly accountedAt?: number;
   /** When it is to be sent, or sent again. */
   readonly dueAtMs: number;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { GatewayStatus } from '../../src/domain/events/catalogue.ts';
 import { decodeEvent } from '../../src/domain/events/decode.ts';
-import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
+import { COMPENSATION_TRIES_MIN, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/domain/limits.ts';
 import type { PaymentRequest } from '../../src/domain/payment.ts';
 import { effectIdOf } from '../../src/domain/saga/effects.ts';
 import { judgeMove, type MoveVerdict, possibleMoves } from '../../src/domain/saga/operator.ts';
@@ -217,6 +217,22 @@ describe('a retry', () => {
     saga.wallet('release');
     expect(saga.saga.state).toBe('failed');
   });
+
+  test.each(['UNKNOWN', 'PENDING', 'NOT_SENT'] as const)(
+    'hears %s as the answer that it is, although the same was heard after it had been given up',
+    (status) => {
+      const saga = compensationFailed(null);
+      saga.gateway('unauthorize', { gateway_status: status });
+      make(saga, RETRY);
+      for (let tries = 0; tries < COMPENSATION_TRIES_MIN; tries++) {
+        const { events } = saga.gateway('unauthorize', { gateway_status: status });
+        expect(events.map(({ event_type: type }) => type)).toEqual(['payment_gateway.response']);
+        expect(saga.saga.pending[0]?.heard).toBe(true);
+        saga.wait(HOUR_MS);
+      }
+      expect(saga.saga.state).toBe('needs_attention');
+    },
+  );
 
   test('of a late undoing leaves the terminal status, and asks under the id that may have acted', () => {
     const gaveUp = lateInForce();

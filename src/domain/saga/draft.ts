@@ -62,9 +62,10 @@ export class Draft<State extends string, Data, Name extends string> {
     const settled = this.#saga.settled[outcome.effect_id];
     const spent = this.#saga.spent?.find((command) => effectIdOf(command) === outcome.effect_id);
     const spec = this.#spec(pending?.name ?? spent?.name ?? settled?.split(':')[0] ?? classified);
-    // A late answer to a question that is no longer asked, or the same answer again: nothing to learn.
-    if (pending === undefined && spec.waitMs !== undefined) return;
-    if (settled === `${spec.name}:${result}`) return;
+    // A late answer to a question that is no longer asked, or the same answer again: nothing to learn. Of what is tried again after it had
+    // been given up, the same answer is another one.
+    const isKnown = spec.waitMs !== undefined || settled === `${spec.name}:${result}`;
+    if (pending === undefined && isKnown) return;
     const { event_type: type, payload } = outcome.fact;
     // What can be answered more than once, or commanded more than once, is a fact more than once; as is what a person has had
     // tried again.

@@ -1111,6 +1111,65 @@ describe('an answer to a step that must not be repeated blindly', () => {
     expect(saga.saga.state).toBe('failed');
   });
 
+  describe('a refund that undoes, and is taken back (decision 0031)', () => {
+    const told = (saga: SagaDriver, gateway_status: 'REFUNDED' | 'REFUND_FAILED') =>
+      saga.gateway('refund', { gateway_status });
+    const reasonOf = ({ saga }: SagaDriver) => PAYMENT_SAGA.attention.reasonOf(saga);
+
+    test.each([
+      ['before the hold is back', false],
+      ['after it', true],
+    ])('needs a person, and its older yes is none: %s', (_when, isReleased) => {
+      const saga = compensating(true);
+      if (isReleased) saga.wallet('release');
+      told(saga, 'REFUND_FAILED');
+      told(saga, 'REFUNDED');
+      if (!isReleased) saga.wallet('release');
+      expect(reasonOf(saga)).toBe('compensation_failed');
+      expect(saga.saga.state).toBe('needs_attention');
+      // Nor is it undone already, to whoever tries again.
+      saga.take({ kind: 'move', move: { kind: 'retry', actor: 'jane', reason: 'ticket-7' } });
+      expect(saga.effectId('refund')).toBe(`orchestrator.gateway.refund.${PAYMENT_ID}.r2`);
+      told(saga, 'REFUNDED');
+      expect(saga.saga.state).toBe('failed');
+    });
+
+    test('needs a person after the payment has failed too, and is given again', () => {
+      const saga = compensating(true);
+      saga.wallet('release');
+      told(saga, 'REFUNDED');
+      const { events } = told(saga, 'REFUND_FAILED');
+      expect(saga.saga.state).toBe('failed');
+      expect(reasonOf(saga)).toBe('late_authorization_in_force');
+      expect(events.map(({ event_type: type }) => type)).toEqual([
+        'payment_gateway.response',
+        'payment.needs_attention',
+      ]);
+      const { provider, providerReference: reference } = saga.saga.data;
+      expect(saga.saga.data.late).toEqual([{ provider, reference, captured: true, notUndone: 'refused' }]);
+      // What it said before, once more.
+      told(saga, 'REFUNDED');
+      told(saga, 'REFUND_FAILED');
+      expect(saga.types().filter((type) => type === 'payment.needs_attention')).toHaveLength(1);
+      saga.take({ kind: 'move', move: { kind: 'retry', actor: 'jane', reason: 'ticket-7' } });
+      expect(saga.sent.at(-1)?.event).toMatchObject({
+        event_type: 'orchestrator.gateway.refund',
+        payload: { provider, ...(reference !== null && { provider_reference: reference }) },
+      });
+    });
+
+    test('is no news once a person has undone the charge by hand', () => {
+      const saga = compensating(true);
+      saga.wallet('release');
+      told(saga, 'REFUND_FAILED');
+      const move = { kind: 'resolve', resolution: 'undone_by_hand', actor: 'jane', reason: 'ticket-7' } as const;
+      saga.take({ kind: 'move', move });
+      expect(saga.saga.state).toBe('failed');
+      told(saga, 'REFUND_FAILED');
+      expect(reasonOf(saga)).toBeNull();
+    });
+  });
+
   test.each([false, true])(
     'a release that is refused while a provider is undone (captured: %s) needs a person',
     (captured) => {
@@ -1252,6 +1311,19 @@ describe('an authorization that comes after the saga gave it up', () => {
       voided('VOIDED');
       refunded('REFUND_FAILED');
       expect(reasonOf(saga)).toBeNull();
+    });
+
+    test('needs somebody too when the provider says so by a callback, which has no number', () => {
+      for (const provider of ['acme', 'borealis']) {
+        const { saga, refunded } = undoneTwice();
+        refunded('REFUNDED');
+        const fact = gatewayFact('refund', { gateway_status: 'REFUND_FAILED', provider });
+        saga.take({ kind: 'outcome', outcome: { effect_id: `orchestrator.gateway.refund.${PAYMENT_ID}`, fact } });
+        expect(reasonOf(saga)).toBe(provider === 'acme' ? 'late_authorization_in_force' : null);
+        if (provider === 'acme') {
+          expect(saga.saga.data.late).toEqual([{ provider, reference: 'ch_9', captured: true, notUndone: 'refused' }]);
+        }
+      }
     });
 
     test('needs somebody until then', () => {

@@ -55,7 +55,7 @@ const MOVES: Readonly<Record<PaymentAttention, PaymentAttentionSpec['moves'][str
     },
   },
   late_authorization_in_force: {
-    says: 'A charge that came to light after it was given up was not undone; the status stays what it is.',
+    says: 'A charge that came to light after it was given up was not undone, or a refund that had undone one was taken back; the status stays what it is.',
     retry: [{ learn: lateUndoneAgain, send: ['undo_late'] }],
     resolve: { undone_by_hand: [{ learn: lateUndoneByHand }] },
   },

@@ -76,9 +76,23 @@ export const debitCameTooLate = (context: PaymentContext): boolean =>
 /** That the provider had not undone the charge; the hold, where there was one, is given back. */
 export const onlyItsUndoingIsMissing = (context: PaymentContext): boolean => {
   const { attentionReason } = context.saga.data;
-  const isReleased = paysByCard(context) || Object.values(context.saga.settled).includes('release:done');
+  const isReleased = paysByCard(context) || hasHeard(context, 'release:done');
   return attentionReason === null && isReleased;
 };
+
+// A refund that undoes can be taken back, as any refund (decision 0031): its provider says yes, and later no.
+const hasHeard = ({ saga }: PaymentContext, word: string): boolean => Object.values(saga.settled).includes(word);
+/** By its provider, and not by hand: of that it may say no as often as it likes. A callback of a late one has no number either. */
+export const refundWasGiven = (context: PaymentContext): boolean => {
+  const { late, provider: name } = context.saga.data;
+  const at = gatewayProvider(context.fact) ?? name;
+  const isOwn =
+    at === name && hasHeard(context, 'refund:done') && context.saga.lastMove?.resolution !== 'undone_by_hand';
+  return isOwn || late.some((each) => each.provider === at && each.undone === 'refunded');
+};
+/** The provider has said no since: this is its older word, or what a key is answered for ever. */
+export const refundIsTakenBack = (context: PaymentContext): boolean =>
+  context.command === null && hasHeard(context, 'refund:refused');
 export const releaseIsRefused = ({ saga }: PaymentContext): boolean => saga.data.attentionReason === 'release_refused';
 export const releaseIsNotRefused = (context: PaymentContext): boolean => !releaseIsRefused(context);
 export const authorizationIsKnown = ({ saga }: PaymentContext): boolean =>
@@ -281,6 +295,16 @@ export const foundCaptured = (data: PaymentData, context: PaymentContext): Payme
   ...found(data, context),
   captured: true,
 });
+
+/** What was given back is not: the charge is in force again, at the provider that says so. */
+export function inForceAgain(data: PaymentData, context: PaymentContext): PaymentData {
+  const at = undoneAt(context) ?? data.provider;
+  const elsewhere = data.late.filter((each) => each.provider !== at);
+  const isOwn = elsewhere.length === data.late.length;
+  const known = data.late.findLast((each) => each.provider === at && each.reference !== null)?.reference ?? null;
+  const reference = isOwn ? data.providerReference : known;
+  return { ...data, late: [...elsewhere, { provider: at, reference, captured: true, notUndone: 'refused' }] };
+}
 
 /** The window in which a look-up may still find it begins anew. */
 export const unknownFromNow = (data: PaymentData, { nowMs }: PaymentContext): PaymentData => ({

@@ -33,6 +33,7 @@ import {
   gatewayProvider,
   hasAnotherProvider,
   holdRefused,
+  inForceAgain,
   isAfterDeadline,
   isUndoneThere,
   lateNotThere,
@@ -45,6 +46,8 @@ import {
   provesNothingYet,
   provider,
   ranOutOfTime,
+  refundIsTakenBack,
+  refundWasGiven,
   releaseIsNotRefused,
   releaseIsRefused,
   releaseRefused,
@@ -111,6 +114,8 @@ const NOT_CAPTURED: readonly PaymentRule[] = [
 
 /** What the provider undid after it was given up, or had refused. */
 const UNDONE: readonly PaymentRule[] = [{ when: onlyItsUndoingIsMissing, to: 'failed' }, {}];
+/** A yes that the provider has taken back since is none. */
+const TAKEN_BACK: PaymentRule = { when: refundIsTakenBack, again: true };
 
 // ── States ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,7 +202,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'unauthorize:pending': AGAIN,
       'unauthorize:unknown': AGAIN,
       'unauthorize:not_sent': AGAIN,
-      'refund:done': ENDED,
+      'refund:done': [TAKEN_BACK, ...ENDED],
       'refund:refused': ENDED,
       'refund:spent': ENDED,
       'refund:pending': AGAIN,
@@ -222,7 +227,11 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
     says: 'Nothing is held and nothing is in force at a provider.',
     terminal: true,
     commands: () => ['notify'],
-    on: GIVEN_UP,
+    on: {
+      ...GIVEN_UP,
+      'refund:done': [TAKEN_BACK, ...ENDED],
+      'refund:refused': [{ when: refundWasGiven, learn: inForceAgain, facts: lateAttention }, {}],
+    },
     facts: (data) => [
       { type: 'payment.failed', payload: failedFact(data) },
       {
@@ -246,7 +255,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'capture:done': [{ when: captureIsKnown }, ...CAPTURED],
       'capture:refused': [{ when: captureIsKnown }, ...NOT_CAPTURED],
       'unauthorize:done': UNDONE,
-      'refund:done': UNDONE,
+      'refund:done': [TAKEN_BACK, ...UNDONE],
     },
     facts: (data) => [attentionFact(data, reasonOf(data))],
   },

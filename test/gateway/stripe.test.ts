@@ -391,6 +391,19 @@ describe('a refund', () => {
     expect((await books()).refunds).toHaveLength(1);
   });
 
+  it('that was given and has failed since is no success, although its key is answered as it was then', async () => {
+    const { reference: refundReference } = (await stripe.refund(part('ref_1', 1_230))) as { reference: string };
+    await account.set('failRefunds', true);
+    expect(await stripe.refund(part('ref_1', 1_230))).toEqual({
+      kind: 'refused',
+      code: 'refund_failed',
+      reference: refundReference,
+    });
+    // Where it cannot be asked, nothing is known.
+    await account.fail('GET /v1/refunds', { do: 'cut' });
+    expect(await stripe.refund(part('ref_1', 1_230))).toMatchObject({ kind: 'unknown' });
+  });
+
   it('of the whole amount makes a look-up of the charge say so', async () => {
     await stripe.refund(part('ref_1', 1_230));
     expect(await stripe.lookup(question({ chargeReference: reference }))).toEqual({ kind: 'refunded', reference });

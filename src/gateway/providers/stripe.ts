@@ -126,7 +126,12 @@ export class StripeAdapter implements Provider {
     const heard = said(result);
     if (heard.kind === 'ok') {
       const refund = refundOf(heard.body);
-      return refund === null ? UNEXPECTED : refundStanding(refund);
+      if (refund === null) return UNEXPECTED;
+      const standing = refundStanding(refund);
+      if (!isReplayed(result)) return standing;
+      // Said again under its key, it is as it was then: one that was given may have failed since.
+      const now = await this.#refundUnder(charge.id, request.key);
+      return now.kind === 'absent' ? standing : now;
     }
     if (heard.kind !== 'error' && heard.kind !== 'unknown') return heard;
     // Refused, or unclear: "already refunded" can be our own refund, from when this key was sent before.

@@ -56,6 +56,8 @@ export class StripeAccount implements Account {
     if (option === 'listBlind') this.#isListBlind = value === true;
     if (option === 'forgetKeys') this.#keys.clear();
     if (option === 'settle') this.#settle(String(value));
+    // The customer's bank sends back what was given.
+    if (option === 'failRefunds') for (const refund of this.#refunds) refund.status = 'failed';
     if (option === 'createdSeconds') this.#createdSeconds = Number(value);
     // Payments that other software of the account has made: newer than what is there.
     if (option === 'others')

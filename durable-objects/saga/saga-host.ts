@@ -286,7 +286,7 @@ export class SagaHost<State extends string, Data extends SagaData, Name extends 
     if (publish !== null) this.#publish(record, publish.after, publish.toTell);
     if (record.terminalBody !== null) this.#wakeWaiters();
     if (taken.events.length > 0) this.#live.advance();
-    logCommit(this.groupId(record.saga.data), record, taken);
+    logCommit(this.groupId(record.saga.data), record, taken, Date.now());
   }
 
   /** Stores a record that has nothing new to tell. */

@@ -298,6 +298,27 @@ describe('a resolution', () => {
     expect(not.saga.state).toBe('failed');
   });
 
+  test.each([null, 'VOID_FAILED'] as const)(
+    'as not captured of what was captured after all gives it back, once the provider says so: void %s',
+    (voided) => {
+      const saga = captureUnknown();
+      make(saga, resolved('not_captured'));
+      if (voided !== null) saga.gateway('unauthorize', { gateway_status: voided });
+      expect(saga.saga.state).toBe(voided === null ? 'compensating' : 'needs_attention');
+      saga.gateway('capture', { gateway_status: 'CAPTURED' });
+      expect(saga.saga).toMatchObject({ state: 'compensating', data: { captured: true } });
+      expect(lastSent(saga)?.event).toMatchObject({
+        event_type: 'orchestrator.gateway.refund',
+        payload: { provider: 'acme', provider_reference: 'ch_1' },
+      });
+      // What cannot be voided is no news any more.
+      if (voided === null) saga.gateway('unauthorize', { gateway_status: 'VOID_FAILED' });
+      expect(saga.saga.state).toBe('compensating');
+      saga.gateway('refund', { gateway_status: 'REFUNDED' });
+      expect(saga.saga.state).toBe('failed');
+    },
+  );
+
   test('as undone by hand leaves the other compensation to be done', () => {
     const saga = compensationFailed('VOID_FAILED', 'wallet_frozen');
     make(saga, resolved('undone_by_hand'));

@@ -97,6 +97,9 @@ export const releaseIsRefused = ({ saga }: PaymentContext): boolean => saga.data
 export const releaseIsNotRefused = (context: PaymentContext): boolean => !releaseIsRefused(context);
 export const authorizationIsKnown = ({ saga }: PaymentContext): boolean =>
   saga.data.attentionReason !== 'authorization_unknown';
+/** It is undone as one that is only authorized: stated by a person, it was not captured. */
+export const isUndoneUncaptured = ({ saga }: PaymentContext): boolean =>
+  !saga.data.captured && saga.data.attentionReason === null;
 export const captureIsKnown = ({ saga }: PaymentContext): boolean => saga.data.attentionReason !== 'capture_unknown';
 
 // ── What is learnt ───────────────────────────────────────────────────────────────────────────────────────────────────

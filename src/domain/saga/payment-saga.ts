@@ -36,6 +36,7 @@ import {
   inForceAgain,
   isAfterDeadline,
   isUndoneThere,
+  isUndoneUncaptured,
   lateNotThere,
   lateNotUndone,
   lateUndone,
@@ -108,6 +109,8 @@ const UNDO_LATE_RULES: StateSpec<PaymentState, PaymentData, PaymentCommand>['on'
 
 /** What the provider says for good of a capture. */
 const CAPTURED: readonly PaymentRule[] = [{ to: 'completed', learn: provider }];
+/** A void cannot undo it any more. */
+const CAPTURED_AFTER_ALL: PaymentRule = { when: isUndoneUncaptured, to: 'compensating', learn: provider };
 const NOT_CAPTURED: readonly PaymentRule[] = [
   { to: 'compensating', learn: declined, count: 'metrics.gateway.unauthorized' },
 ];
@@ -210,6 +213,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'refund:not_sent': AGAIN,
       'release:done': ENDED,
       'release:refused': [{ learn: releaseRefused }],
+      'capture:done': [CAPTURED_AFTER_ALL, ...ENDED],
     },
     whenAllEnded: { done: 'failed', otherwise: 'needs_attention' },
   },
@@ -252,7 +256,7 @@ const STATES: Readonly<Record<PaymentState, StateSpec<PaymentState, PaymentData,
       'authorize:refused': [{ when: authorizationIsKnown }, ...DECLINED],
       'authorize:unknown': [{ when: releaseIsNotRefused }, ...LATE_DOUBT],
       'authorize:pending': [{ when: releaseIsNotRefused }, ...LATE_DOUBT],
-      'capture:done': [{ when: captureIsKnown }, ...CAPTURED],
+      'capture:done': [CAPTURED_AFTER_ALL, { when: captureIsKnown }, ...CAPTURED],
       'capture:refused': [{ when: captureIsKnown }, ...NOT_CAPTURED],
       'unauthorize:done': UNDONE,
       'refund:done': [TAKEN_BACK, ...UNDONE],

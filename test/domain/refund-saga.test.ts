@@ -116,6 +116,20 @@ describe('an unknown refund', () => {
     expect(refund.saga.state).toBe('crediting');
   });
 
+  test('that is said to be pending by a callback too, which has no number, is asked about once at a time', () => {
+    const refund = new RefundDriver();
+    refund.gateway('refund', 'PENDING');
+    const fact = gatewayFact('refund', { gateway_status: 'PENDING' });
+    refund.take({ kind: 'outcome', outcome: { effect_id: `orchestrator.gateway.refund.${REFUND_ID}`, fact } });
+    expect(refund.saga.pending.map(({ name }) => name)).toEqual(['lookup']);
+    for (const ms of [5 * SECOND_MS, 30 * SECOND_MS, 5 * MINUTE_MS]) {
+      expect(refund.wait(ms).send.map(({ name }) => name)).toEqual(['lookup']);
+      refund.gateway('lookup', 'PENDING');
+    }
+    const ids = refund.events.map(({ metadata }) => metadata.message_deduplication_id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
   test.each([
     ['PENDING', 'refund', 'refunding'],
     ['UNKNOWN', 'lookup', 'refund_unknown'],

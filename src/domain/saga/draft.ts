@@ -62,8 +62,7 @@ export class Draft<State extends string, Data, Name extends string> {
     const settled = this.#saga.settled[outcome.effect_id];
     const spent = this.#saga.spent?.find((command) => effectIdOf(command) === outcome.effect_id);
     const spec = this.#spec(pending?.name ?? spent?.name ?? settled?.split(':')[0] ?? classified);
-    // A late answer to a question that is no longer asked, or the same answer again: nothing to learn. Of what is tried again after it had
-    // been given up, the same answer is another one.
+    // A late answer to a question that is no longer asked, or the same again, unless it is tried again: nothing to learn.
     const isKnown = spec.waitMs !== undefined || settled === `${spec.name}:${result}`;
     if (pending === undefined && isKnown) return;
     const { event_type: type, payload } = outcome.fact;
@@ -273,6 +272,8 @@ export class Draft<State extends string, Data, Name extends string> {
 
   #issue(name: Name, afterMs = 0): void {
     const spec = this.#spec(name);
+    // A question is asked once at a time: two would have one number.
+    if (spec.waitMs !== undefined && this.#saga.pending.some((each) => each.name === name)) return;
     const before = this.#saga.issued[name] ?? 0;
     const command: PendingCommand<Name> = {
       name,

@@ -1454,6 +1454,15 @@ describe('a payment that a provider can never take', () => {
     expect(saga.types().filter((type) => type === 'metrics.gateway.unauthorized')).toHaveLength(1);
   });
 
+  test('is not passed over once it has answered "pending", whatever it says then: it is asked what became of that (S1)', () => {
+    const saga = new SagaDriver();
+    saga.wallet('hold');
+    saga.gateway('authorize', { gateway_status: 'PENDING' });
+    saga.gateway('authorize', unfit('acme'));
+    expect(saga.saga).toMatchObject({ state: 'authorizing', data: { provider: 'acme' } });
+    expect(saga.wait(5 * SECOND_MS).send.map(({ name }) => name)).toEqual(['lookup']);
+  });
+
   test('is passed over although an earlier sending is out: that one has sent nothing either', () => {
     const saga = new SagaDriver();
     saga.wallet('hold');

@@ -49,13 +49,13 @@ export const nobodyTakesIt = (context: PaymentContext): boolean => {
 
 /**
  * The provider that was asked can take it another time: what it never can is known at once, of every sending. That it is not configured
- * is known of this sending alone. And of what was answered "pending" there in an earlier round, under the same key, it says nothing
- * that this one was not sent.
+ * is known of this sending alone. And of what was answered "pending" there, in this round or an earlier one, under the same key, it says
+ * nothing that another was not sent.
  */
 export const provesNothingYet = (context: PaymentContext): boolean => {
   const code = gatewayAnswer(context)?.decline_code;
   const isForGood = code !== undefined && code !== NOT_CONFIGURED;
-  return !isForGood && (context.saga.data.unknownSinceMs !== null || provesNothing(context));
+  return context.saga.data.unknownSinceMs !== null || (!isForGood && provesNothing(context));
 };
 
 /** An absence proves something only once no call can still be on its way: P13, "cancel before a late create lands". */

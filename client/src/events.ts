@@ -5,11 +5,10 @@
 import { HoldfastError, type HoldfastFailure } from './errors.ts';
 import { EventStreamParser } from './event-stream.ts';
 import type { Event } from './generated.ts';
+import { readStream } from './read-stream.ts';
 import { waitBeforeNext } from './retry.ts';
 import { type Failed, failedBy, pause, type Transport, throwIfAborted, unanswered } from './transport.ts';
 
-/** The service says that it is still there every 15 s: three times unheard, and the connection is gone, whatever the network says. */
-const SILENCE_MAX_MS = 45_000;
 /** Before coming again, where a stream has not said how long: what the service says. */
 const RECONNECT_MS = 1_000;
 
@@ -42,7 +41,8 @@ export async function* eventsOf(
     if (opened.ok) {
       const parser = new EventStreamParser();
       try {
-        for await (const event of read(opened.body, parser)) {
+        for await (const { data } of readStream(opened.body, parser)) {
+          const event = JSON.parse(data) as Event;
           last = event.metadata.sequence;
           attempt = 0;
           yield event;
@@ -92,34 +92,6 @@ async function open(
     return failedBy(response, await response.text());
   } catch (error) {
     return unanswered(late.signal.aborted ? 'timeout' : 'network', error);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** The events of one stream, as they arrive. @throws what cut it, or that it was silent for too long. */
-async function* read(body: ReadableStream<Uint8Array>, parser: EventStreamParser): AsyncGenerator<Event> {
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  try {
-    for (;;) {
-      const { done, value } = await heard(reader.read());
-      if (done) return;
-      for (const { data } of parser.push(decoder.decode(value, { stream: true }))) yield JSON.parse(data) as Event;
-    }
-  } finally {
-    // Whoever stops listening in the middle frees the connection.
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-async function heard<Read>(read: Promise<Read>): Promise<Read> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the stream is silent')), SILENCE_MAX_MS);
-  });
-  try {
-    return await Promise.race([read, silence]);
   } finally {
     clearTimeout(timer);
   }

@@ -3,14 +3,13 @@
  * the API says that nothing more will come. Called by the views of payments and refunds.
  */
 import { EventStreamParser } from '../../../client/src/event-stream.ts';
+import { readStream } from '../../../client/src/read-stream.ts';
 import type { Envelope } from '../../../src/domain/events/envelope.ts';
 import { ApiError, api, pathOf, request } from './client.ts';
 import type { List } from './types.ts';
 
 const RECONNECT_FIRST_MS = 1_000;
 const RECONNECT_MAX_MS = 15_000;
-/** The service says that it is still there every 15 s: three times unheard, and the connection is gone, whatever the network says. */
-const SILENCE_MAX_MS = 45_000;
 
 export type FollowState = 'connecting' | 'live' | 'ended' | 'interrupted';
 
@@ -34,7 +33,7 @@ export async function follow(path: string, follower: Follower, signal: AbortSign
       // All has been told (section 9.2.2 of the standard: a client stops at 204).
       if (response.status === 204 || response.body === null) return follower.onState('ended');
       follower.onState('live');
-      for await (const { id, data } of eventsOf(response.body)) {
+      for await (const { id, data } of readStream(response.body, new EventStreamParser())) {
         lastId = id;
         waitMs = RECONNECT_FIRST_MS;
         follower.onEvent(JSON.parse(data) as Envelope);
@@ -59,35 +58,6 @@ async function readRecorded(path: string, follower: Follower, signal: AbortSigna
     for (const event of page.data) follower.onEvent(event);
     if (page.next_cursor === null) return follower.onState('ended');
     query = { cursor: page.next_cursor };
-  }
-}
-
-/** By a reader: not every browser goes through a stream with `for await`. @throws what cut it, or that it was silent for too long. */
-async function* eventsOf(body: ReadableStream<Uint8Array>) {
-  const parser = new EventStreamParser();
-  const decoder = new TextDecoder();
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await heard(reader.read());
-      if (done) return;
-      yield* parser.push(decoder.decode(value, { stream: true }));
-    }
-  } finally {
-    // Whoever stops listening in the middle frees the connection; one that is cut has nothing to free.
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-async function heard<Read>(read: Promise<Read>): Promise<Read> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the stream is silent')), SILENCE_MAX_MS);
-  });
-  try {
-    return await Promise.race([read, silence]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

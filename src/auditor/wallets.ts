@@ -42,21 +42,17 @@ export async function auditWallets(env: Env, position: PositionOf<'wallets'>): P
       state = page.next;
       if (page.wallet !== null && state === null) totals = addBalances(totals, page.wallet.currency, page.balances);
     } while (state !== null && calls < AUDIT_OBJECTS_MAX);
-    if (state !== null) return { wallets, rows, findings, totals, next: nextOf(after, { wallet, state }, totals) };
+    if (state !== null) {
+      const begun = { wallet, state };
+      return { wallets, rows, findings, totals, next: { part: 'wallets', after, begun, totals } };
+    }
     wallets += 1;
     after = wallet;
     if (calls >= AUDIT_OBJECTS_MAX) break;
   }
-  if (calls >= AUDIT_OBJECTS_MAX) return { wallets, rows, findings, totals, next: nextOf(after, null, totals) };
+  if (calls >= AUDIT_OBJECTS_MAX)
+    return { wallets, rows, findings, totals, next: { part: 'wallets', after, begun: null, totals } };
   return { wallets, rows, findings: [...findings, ...auditTotals(totals)], totals, next: null };
-}
-
-function nextOf(
-  after: PositionOf<'wallets'>['after'],
-  begun: PositionOf<'wallets'>['begun'],
-  totals: TotalsByCurrency,
-): PositionOf<'wallets'> {
-  return { part: 'wallets', after, begun, totals };
 }
 
 /** One page of a wallet, from a fresh stub. */

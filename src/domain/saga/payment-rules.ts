@@ -72,16 +72,9 @@ export const ranOutOfTime = ({ saga }: PaymentContext): boolean =>
 export const debitCameTooLate = (context: PaymentContext): boolean =>
   factOf(context, 'wallet.debit_failed')?.reason === 'deadline_exceeded';
 
-// What a person is needed for.
-/** That the provider had not undone the charge; the hold, where there was one, is given back. */
-export const onlyItsUndoingIsMissing = (context: PaymentContext): boolean => {
-  const { attentionReason } = context.saga.data;
-  const isReleased = paysByCard(context) || hasHeard(context, 'release:done');
-  return attentionReason === null && isReleased;
-};
+const hasHeard = ({ saga }: PaymentContext, word: string): boolean => Object.values(saga.settled).includes(word);
 
 // A refund that undoes can be taken back, as any refund (decision 0031): its provider says yes, and later no.
-const hasHeard = ({ saga }: PaymentContext, word: string): boolean => Object.values(saga.settled).includes(word);
 /** By its provider, and not by hand: of that it may say no as often as it likes. A callback of a late one has no number either. */
 export const refundWasGiven = (context: PaymentContext): boolean => {
   const { late, provider: name } = context.saga.data;
@@ -93,13 +86,23 @@ export const refundWasGiven = (context: PaymentContext): boolean => {
 /** The provider has said no since: this is its older word, or what a key is answered for ever. */
 export const refundIsTakenBack = (context: PaymentContext): boolean =>
   context.command === null && hasHeard(context, 'refund:refused');
+
+/** It is undone as one that is only authorized: stated by a person, it was not captured. */
+export const isUndoneUncaptured = ({ saga }: PaymentContext): boolean =>
+  !saga.data.captured && saga.data.attentionReason === null;
+
+// What a person is needed for.
+/** That the provider had not undone the charge; the hold, where there was one, is given back. */
+export const onlyItsUndoingIsMissing = (context: PaymentContext): boolean => {
+  const { attentionReason } = context.saga.data;
+  const isReleased = paysByCard(context) || hasHeard(context, 'release:done');
+  return attentionReason === null && isReleased;
+};
+
 export const releaseIsRefused = ({ saga }: PaymentContext): boolean => saga.data.attentionReason === 'release_refused';
 export const releaseIsNotRefused = (context: PaymentContext): boolean => !releaseIsRefused(context);
 export const authorizationIsKnown = ({ saga }: PaymentContext): boolean =>
   saga.data.attentionReason !== 'authorization_unknown';
-/** It is undone as one that is only authorized: stated by a person, it was not captured. */
-export const isUndoneUncaptured = ({ saga }: PaymentContext): boolean =>
-  !saga.data.captured && saga.data.attentionReason === null;
 export const captureIsKnown = ({ saga }: PaymentContext): boolean => saga.data.attentionReason !== 'capture_unknown';
 
 // ── What is learnt ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -50,8 +50,17 @@ export async function rebuild(
   return { sagas: sagaIds.filter(isThere).length, runs, wallets: walletObjectIds.filter(isThere).length, empty };
 }
 
-/** How many runs the saga handed over; null when there is none. */
+/** How many runs of the saga were recorded; null when there is none. */
 async function rebuildSaga(env: Env, id: string): Promise<number | null> {
+  const runs = await handedOver(env, id);
+  if (runs === null || runs === 0) return runs;
+  await dropSetAside(env.DB, id);
+  await awaitPassed(env.DB, id, Date.now());
+  return runs;
+}
+
+/** How many runs the saga handed over, or are brought back of it; null when there is none. */
+async function handedOver(env: Env, id: string): Promise<number | null> {
   let afterSequence: number | null = 0;
   let runs: number | null = null;
   for (let read = 0; afterSequence !== null && read < SAGA_COMMITS_MAX; read += STORED_COMMITS_MAX) {
@@ -62,8 +71,6 @@ async function rebuildSaga(env: Env, id: string): Promise<number | null> {
     if (page.publication.runs.length > 0) await recordPublications(env.DB, [page.publication]);
     afterSequence = page.afterSequence;
   }
-  if (runs !== null && runs > 0) await dropSetAside(env.DB, id);
-  await awaitPassed(env.DB, id, Date.now());
   return runs;
 }
 
@@ -85,8 +92,6 @@ async function bringBack(env: Env, id: string): Promise<number | null> {
     const publication = { kind: 'publication', group_id: groupIdOf(id), ...row, runs };
     await recordPublications(env.DB, [publicationSchema.parse(publication)]);
   }
-  await dropSetAside(env.DB, id);
-  await awaitPassed(env.DB, id, Date.now());
   return aside.runs.length;
 }
 
